@@ -1,0 +1,1 @@
+"""Questions over what came in: evidence, draft, gate, checked answer or refusal."""
