@@ -1,0 +1,339 @@
+"""Chunks with vectors in, scores of every chunk as of a moment out: exact dense and BM25 ranking over one cutting.
+
+A **cutting** is one way to cut and embed (chunk settings, embedder, tokeniser); its fingerprint names the SQLite file and
+the Chroma collection, so two cuttings never mix. All of it is derived from the catalog and can be rebuilt.
+
+As-of ranking is exact: scores are computed over the chunks with `known_at <= as_of` and `offset <= head` alone, BM25 with the
+statistics of just those (FTS5's own bm25() changes with later inserts). FTS5 holds the inverted index and is
+read through its vocabulary table. Vectors lie in fixed blocks in the order of their arrival: BLAS then computes a row the
+same way whatever is appended after it, and ranking as of a moment is the same to the bit.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.catalog import Catalog, Filters, Held
+from ingest.document import Chunk, Kind
+from ingest.moment import to_micros
+from ingest.tokens import terms
+from ingest.vectors import Vectors
+
+_BLOCK = 4096
+_HEADING_WEIGHT = 1.5  # a term in title or heading path counts this many occurrences in the passage
+_K1, _B = 1.2, 0.6  # BM25, chosen on the dev questions
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS cuts(offset INTEGER PRIMARY KEY, chunks INTEGER NOT NULL, in_vectors INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS chunks(
+  row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, offset INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+  start INTEGER NOT NULL, end INTEGER NOT NULL, section INTEGER NOT NULL, context TEXT NOT NULL, kind TEXT NOT NULL,
+  label TEXT, page INTEGER, length INTEGER NOT NULL, text_hash INTEGER NOT NULL, vector BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS chunks_by_document ON chunks(offset, ordinal);
+CREATE VIRTUAL TABLE IF NOT EXISTS terms USING fts5(
+  heading, body, content='', tokenize="unicode61 remove_diacritics 0 tokenchars '$%+-./()'");
+CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary USING fts5vocab(terms, instance);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A held document with its chunks and their vectors, (n, dimensions)."""
+
+    held: Held
+    text: str
+    chunks: Sequence[Chunk]
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A chunk as indexed, by its row."""
+
+    row: int
+    id: str
+    offset: int
+    ordinal: int
+    start: int
+    end: int
+    section: int
+    context: str
+    kind: Kind
+    label: str | None
+    page: int | None
+    text_hash: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which rows a read may see. mask: (rows,) of bool; documents: offset -> Held is the catalog's affair."""
+
+    mask: NDArray[np.bool_]
+    count: int
+
+
+class Index:
+    """One cutting of one catalog, open for reading and writing. Thread-safe; call `refresh()` before a read."""
+
+    def __init__(self, catalog: Catalog, fingerprint: str, dimensions: int, vectors: Vectors | None = None) -> None:
+        """vectors: where the vectors also go; None for a reader, which never needs them."""
+        self._catalog, self.fingerprint, self.dimensions, self._vectors = catalog, fingerprint, dimensions, vectors
+        self.path = catalog.home / f"index-{fingerprint}.db"
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
+        with self._transaction():
+            for statement in _SCHEMA.split(";\n"):
+                self._db.execute(statement)
+        self._blocks: list[NDArray[np.float32]] = []
+        self._offsets = np.empty(0, np.int64)
+        self._lengths = np.empty(0, np.int64)
+        self._known_at = np.empty(0, np.int64)
+        self._read_postings = lru_cache(maxsize=4096)(self._read_postings_once)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    # ---- writing
+
+    def add(self, cuts: Sequence[Cut]) -> None:
+        """Index documents; one that is indexed already is left as it is.
+
+        Two steps, each safe to be killed in: rows, terms and vectors in one SQLite transaction; then the vector store, by
+        id, and a mark that it has them. What lacks the mark is pushed again by `catch_up()`, without embedding anew.
+        """
+        with self._transaction():
+            for cut in cuts:
+                self._insert(cut)
+        self.catch_up()
+
+    def _insert(self, cut: Cut) -> None:
+        offset = cut.held.offset
+        if self._db.execute("SELECT 1 FROM cuts WHERE offset=?", (offset,)).fetchone():
+            return
+        self._db.execute("INSERT INTO cuts VALUES(?,?,0)", (offset, len(cut.chunks)))
+        for chunk, vector in zip(cut.chunks, cut.vectors, strict=True):
+            passage = cut.text[chunk.start : chunk.end]
+            heading, body = terms(f"{cut.held.title} {cut.held.reference} {chunk.context}"), terms(passage)
+            cursor = self._db.execute(
+                "INSERT INTO chunks(id, offset, ordinal, start, end, section, context, kind, label, page, length, text_hash, vector)"
+                " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    f"{cut.held.id}#{chunk.ordinal}", offset, chunk.ordinal, chunk.start, chunk.end, chunk.section,
+                    chunk.context, chunk.kind, chunk.label, chunk.page, len(body), _text_hash(passage),
+                    np.ascontiguousarray(vector, np.float32).tobytes(),
+                ),
+            )  # fmt: skip
+            self._db.execute(
+                "INSERT INTO terms(rowid, heading, body) VALUES(?,?,?)", (cursor.lastrowid, " ".join(heading), " ".join(body))
+            )
+
+    def catch_up(self) -> int:
+        """Push to the vector store what it has not confirmed; returns how many documents that were."""
+        if self._vectors is None:
+            return 0
+        with self._lock:
+            waiting = [int(r[0]) for r in self._db.execute("SELECT offset FROM cuts WHERE in_vectors=0 ORDER BY offset")]
+        known = dict(self._catalog.moments()) if waiting else {}
+        for at in range(0, len(waiting), 64):
+            group = waiting[at : at + 64]
+            marks = ",".join("?" * len(group))
+            with self._lock:
+                rows = self._db.execute(f"SELECT id, offset, vector FROM chunks WHERE offset IN ({marks}) ORDER BY row", group).fetchall()
+            if rows:
+                matrix = np.frombuffer(b"".join(r[2] for r in rows), np.float32).reshape(len(rows), self.dimensions)
+                self._vectors.add([r[0] for r in rows], matrix, [known[r[1]] for r in rows], [r[1] for r in rows])
+            with self._transaction():
+                self._db.execute(f"UPDATE cuts SET in_vectors=1 WHERE offset IN ({marks})", group)
+        return len(waiting)
+
+    def lacking(self) -> list[int]:
+        """Offsets of held documents that this cutting has not indexed."""
+        with self._lock:
+            done = {int(row[0]) for row in self._db.execute("SELECT offset FROM cuts")}
+        return [offset for offset, _ in self._catalog.moments() if offset not in done]
+
+    def check(self, *, with_vectors: bool = True) -> list[str]:
+        """Disagreements between catalog, index and vector store, each a sentence; empty when all is well."""
+        faults = [f"{len(lacking)} documents are held but not indexed"] if (lacking := self.lacking()) else []
+        with self._lock:
+            faults += [f"index: {row[0]}" for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            short = self._db.execute(
+                "SELECT count(*) FROM cuts WHERE chunks != (SELECT count(*) FROM chunks WHERE chunks.offset = cuts.offset)"
+            ).fetchone()[0]
+            ids = {str(row[0]) for row in self._db.execute("SELECT id FROM chunks")}
+            termed = self._db.execute("SELECT count(*) FROM terms").fetchone()[0]
+            orphans = {int(r[0]) for r in self._db.execute("SELECT offset FROM cuts")} - {offset for offset, _ in self._catalog.moments()}
+        faults += [f"{short} documents have fewer chunks than were cut"] if short else []
+        faults += [f"{len(orphans)} indexed documents are not in the catalog"] if orphans else []
+        faults += [f"{termed} passages have terms, {len(ids)} are indexed"] if termed != len(ids) else []
+        if with_vectors and self._vectors is not None:
+            stored = self._vectors.ids()
+            faults += [f"{n} passages have no vector in Chroma"] if (n := len(ids - stored)) else []
+            faults += [f"{n} vectors in Chroma belong to no passage"] if (n := len(stored - ids)) else []
+        return faults
+
+    def clear(self) -> None:
+        """Forget everything derived, in the vector store too; the pipeline then indexes the catalog anew."""
+        if self._vectors is not None:
+            self._vectors.remove(sorted(self._vectors.ids()))
+        with self._transaction():
+            for table in ("cuts", "chunks", "terms", "vocabulary"):
+                self._db.execute(f"DROP TABLE IF EXISTS {table}")
+            for statement in _SCHEMA.split(";\n"):
+                self._db.execute(statement)
+        self._forget()
+
+    # ---- reading
+
+    @property
+    def size(self) -> int:
+        """Rows loaded for reading."""
+        return len(self._offsets)
+
+    def refresh(self) -> None:
+        """See what any process has added since the last call: a count when nothing was, else only the new rows are read."""
+        with self._lock:
+            (rows,) = self._db.execute("SELECT coalesce(max(row), 0) FROM chunks").fetchone()
+            if rows == self.size:
+                return
+            if rows < self.size:  # rebuilt by `doctor --repair`
+                self._forget()
+            new = self._db.execute(
+                "SELECT offset, length, vector FROM chunks WHERE row>? AND row<=? ORDER BY row", (self.size, rows)
+            ).fetchall()
+            self._load(new)
+            self._read_postings.cache_clear()
+
+    def _load(self, new: Sequence[tuple[int, int, bytes]]) -> None:
+        known = dict(self._catalog.moments())
+        offsets = np.fromiter((r[0] for r in new), np.int64, len(new))
+        self._append_blocks(np.frombuffer(b"".join(r[2] for r in new), np.float32).reshape(-1, self.dimensions))
+        self._lengths = np.concatenate([self._lengths, np.fromiter((r[1] for r in new), np.int64, len(new))])
+        self._known_at = np.concatenate([self._known_at, np.fromiter((known[o] for o in offsets), np.int64, len(new))])
+        self._offsets = np.concatenate([self._offsets, offsets])
+
+    def _append_blocks(self, vectors: NDArray[np.float32]) -> None:
+        at = 0
+        while at < len(vectors):
+            fill = (self.size + at) % _BLOCK
+            if fill == 0:
+                self._blocks.append(np.zeros((_BLOCK, self.dimensions), np.float32))
+            take = min(_BLOCK - fill, len(vectors) - at)
+            self._blocks[-1][fill : fill + take] = vectors[at : at + take]
+            at += take
+
+    def _forget(self) -> None:
+        self._blocks = []
+        self._offsets = self._lengths = self._known_at = np.empty(0, np.int64)
+        self._read_postings.cache_clear()
+
+    def view(self, as_of: datetime, *, head: int | None = None, filters: Filters | None = None) -> View:
+        """The rows that a read as of that moment, at that head of the log, may see."""
+        mask = self._known_at <= to_micros(as_of)
+        if head is not None:
+            mask &= self._offsets <= head
+        if filters:
+            mask &= np.isin(self._offsets, sorted(self._catalog.offsets(filters)))
+        return View(mask, int(mask.sum()))
+
+    def dense(self, vector: NDArray[np.float32], view: View) -> NDArray[np.float32]:
+        """Cosine of every row with a normalised query, (rows,); -1 outside the view."""
+        if not self._blocks:
+            return np.empty(0, np.float32)
+        scores = np.concatenate([block @ vector for block in self._blocks])[: self.size]
+        return np.where(view.mask, scores, np.float32(-1.0))
+
+    def lexical(self, weights: dict[str, float], view: View) -> NDArray[np.float64]:
+        """BM25 of every row, (rows,), for query terms with their weights; 0 outside the view.
+
+        Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), equation 3.15, with idf ln(1 + (N - n + ½)/(n + ½)) so that it never
+        is negative; N, n and the mean length are those of the view.
+        """
+        scores = np.zeros(self.size)
+        if not view.count:
+            return scores
+        mean_length = max(float(self._lengths[view.mask].mean()), 1.0)
+        for term, weight in weights.items():
+            rows, frequency = self._postings(term, view)
+            if len(rows) == 0:
+                continue
+            norm = _K1 * (1 - _B + _B * self._lengths[rows] / mean_length)
+            scores[rows] += weight * self._idf(len(rows), view) * frequency * (_K1 + 1) / (frequency + norm)
+        return scores
+
+    def idf(self, term: str, view: View) -> float:
+        """How telling a term is among the rows of the view; highest for a term that occurs nowhere."""
+        return self._idf(len(self._postings(term, view)[0]), view)
+
+    def occurs(self, term: str, view: View) -> int:
+        """In how many rows of the view a term occurs."""
+        return len(self._postings(term, view)[0])
+
+    def _idf(self, n: int, view: View) -> float:
+        return float(np.log(1 + (view.count - n + 0.5) / (n + 0.5)))
+
+    def _postings(self, term: str, view: View) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        rows, frequency = self._read_postings(term)
+        inside = view.mask[rows]
+        return rows[inside], frequency[inside]
+
+    def _read_postings_once(self, term: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """(rows, weighted frequency) of a term over all rows loaded."""
+        with self._lock:
+            found = self._db.execute("SELECT doc, col='heading' FROM vocabulary WHERE term=?", (term,)).fetchall()
+        if not found:
+            return np.empty(0, np.int64), np.empty(0)
+        pairs = np.array(found, np.int64)
+        pairs = pairs[pairs[:, 0] <= self.size]
+        counts = np.bincount(pairs[:, 0] - 1, weights=np.where(pairs[:, 1] == 1, _HEADING_WEIGHT, 1.0), minlength=1)
+        rows = np.flatnonzero(counts)
+        return rows, counts[rows]
+
+    def rows(self, numbers: Sequence[int]) -> list[Row]:
+        """Chunks by their index in the score arrays, in the order asked for."""
+        marks = ",".join("?" * len(numbers))
+        return self._rows(f"row IN ({marks})", [n + 1 for n in numbers], {n: at for at, n in enumerate(numbers)})
+
+    def siblings(self, offset: int, first: int, last: int) -> list[Row]:
+        """Chunks of a document by ordinal, first to last inclusive."""
+        return self._rows("offset=? AND ordinal BETWEEN ? AND ? ORDER BY ordinal", [offset, first, last], {})
+
+    def _rows(self, where: str, values: Sequence[Any], order: dict[int, int]) -> list[Row]:
+        with self._lock:
+            found = self._db.execute(
+                f"SELECT row, id, offset, ordinal, start, end, section, context, kind, label, page, text_hash FROM chunks WHERE {where}", values
+            ).fetchall()
+        rows = [Row(r[0] - 1, *r[1:8], Kind(r[8]), *r[9:]) for r in found]
+        return sorted(rows, key=lambda r: order[r.row]) if order else rows
+
+    def vector(self, row: int) -> NDArray[np.float32]:
+        """The vector of a row, (dimensions,)."""
+        return self._blocks[row // _BLOCK][row % _BLOCK]
+
+
+def _text_hash(text: str) -> int:
+    """Normalised text as 63 bits: the same words from two manifestations are one piece of evidence."""
+    letters = "".join(c for c in text.casefold() if c.isalnum())
+    return int.from_bytes(blake2b(letters.encode(), digest_size=8).digest()) >> 1
