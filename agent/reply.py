@@ -50,7 +50,9 @@ class Passage:
     end: int
     text: str
     title: str
-    reference: str  # "Release No. 34-51808", "89 FR 81620", "17 CFR 242.612", "Form 10-K, 2018-12-31"
+    reference: (
+        str  # "Release No. 34-51808", "89 FR 81620", "17 CFR 242.612", "Form 10-K, 2018-12-31"
+    )
     authority: Authority
     doc_type: str
     section: str  # heading path joined by " › "

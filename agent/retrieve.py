@@ -1,12 +1,14 @@
 """Question in, evidence out: dense + lexical → fuse → dedupe → join neighbours, as of a moment.
 
-Scores are those of `ingest.index` over exactly the passages known by then. Fusion is a weighted sum of min-max
-normalised scores over the union of both candidate lists (Bruch, Gai, Ingber, "An Analysis of Fusion Functions for
-Hybrid Retrieval", 2023, found it ahead of reciprocal rank fusion); ties are broken by chunk id.
+Scores are those of `ingest.index` over exactly the passages known by then. Fusion is a weighted sum of
+min-max normalised scores over the union of both candidate lists (Bruch, Gai, Ingber, "An Analysis of
+Fusion Functions for Hybrid Retrieval", 2023, found it ahead of reciprocal rank fusion); ties are broken
+by chunk id. Every constant was chosen on the dev questions.
 """
 
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,22 +23,45 @@ from ingest.catalog import Catalog, Filters, Held
 from ingest.document import Authority, DocType, Kind
 from ingest.embed import Embedder
 from ingest.index import Index, Row, View
-from ingest.tokens import query_terms, terms
+from ingest.tokens import query_terms
 
 CANDIDATES = 120  # taken from each of the two lists
-DENSE_SHARE = 0.4  # of the fused score; chosen on the dev questions
+DENSE_SHARE = 0.4  # of the fused score
+DOCUMENT_SHARE = 0.25  # what a passage gains where its whole document is about the question
 NAME_WEIGHT = 0.4  # of a term that agent/names.toml added to the question
 JOIN_CHARACTERS = 2200  # neighbours that both match are one passage up to this length
+RUN = 8  # words in a row that two texts share only if one copies the other
 
-# Notes and front matter answer less often than running text; secondary sources only where no one official speaks.
+# Notes and front matter answer less often than running text; secondary sources only where no one
+# official speaks.
 _KIND_PRIOR = {Kind.FOOTNOTE: -0.06, Kind.HEADER: -0.02, Kind.RULE_TEXT: 0.03}
-_AUTHORITY_PRIOR = {Authority.OFFICIAL_TEXT: 0.0, Authority.OFFICIAL_STATEMENT: -0.01, Authority.SECONDARY: -0.03}
+_AUTHORITY_PRIOR = {
+    Authority.OFFICIAL_TEXT: 0.0,
+    Authority.OFFICIAL_STATEMENT: -0.01,
+    Authority.SECONDARY: -0.03,
+}
+_YEAR_BONUS = 0.08
+_GUIDE_PENALTY = -0.05
+
+_DATED_DOCUMENTS, _FRONT_MATTER = 3, 14
+_ASKS_DATES = re.compile(
+    r"\b(?:when|what date|which date|by what date|effective|compliance date|take effect|in effect|"
+    r"in force|bind|deadline|until|how (?:long|soon) after|comment period|comments? due|"
+    r"how many days)\b",
+    re.IGNORECASE,
+)
+_STATES_DATES = re.compile(
+    r"\bDATES?:|\b(?:effective|compliance|comment)s?\b.{0,40}\bdate|\bcomments should be",
+    re.IGNORECASE,
+)
 _YEAR = re.compile(r"\b(19[89]\d|20[0-4]\d)\b")
+
+Scored = tuple[float, Row]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question understood: term → weight, the years it names, its vector (dimensions,), how many things it asks."""
+    """A question understood: term → weight, the years it names, its vector (dimensions,)."""
 
     words: str
     weights: dict[str, float]
@@ -52,12 +77,10 @@ class Evidence:
     query: Query
     passages: tuple[Passage, ...]
     view: View
-    best_dense: float
-    best_lexical: float
 
 
 def understand(question: str, embedder: Embedder) -> Query:
-    """Terms with weights, the question's own and at lower weight those that the field's names add."""
+    """Terms with weights: the question's own, and at lower weight those that the field's names add."""
     own = query_terms(question)
     weights = dict.fromkeys(own, 1.0)
     for phrase, added in _names():
@@ -71,7 +94,10 @@ def understand(question: str, embedder: Embedder) -> Query:
 @cache
 def _names() -> tuple[tuple[re.Pattern[str], str], ...]:
     table = tomllib.loads(files("agent").joinpath("names.toml").read_text("utf-8"))
-    return tuple((re.compile(rf"\b{re.escape(k)}(?:s|es)?\b", re.IGNORECASE), v) for k, v in table.items())
+    return tuple(
+        (re.compile(rf"\b{re.escape(said)}(?:s|es)?\b", re.IGNORECASE), written)
+        for said, written in table.items()
+    )
 
 
 def retrieve(
@@ -89,41 +115,48 @@ def retrieve(
     query = understand(question, embedder)
     view = index.view(as_of, head=head, filters=filters)
     if not view.count:
-        return Evidence(query, (), view, 0.0, 0.0)
-    dense, lexical = index.dense(query.vector, view), index.lexical(query.weights, view)
-    candidates = _candidates(dense, lexical, view)
+        return Evidence(query, (), view)
+    scores = _Scores(index.dense(query.vector, view), index.lexical(query.weights, view))
+    candidates = scores.candidates(view)
     rows = index.rows(candidates.tolist())
-    held = {h.offset: h for h in _held(catalog, {r.offset for r in rows})}
-    fused = _fuse(dense[candidates], lexical[candidates])
+    held = {h.offset: h for h in catalog.at(sorted({r.offset for r in rows}))}
+    fused = scores.fused(candidates)
+    favour = _document_scores(fused, rows)
     scored = [
-        (float(score) + _prior(row, held[row.offset], query), row)
-        for score, row in zip(fused, rows, strict=True)
-        if row.kind is not Kind.CONTENTS
+        (score + DOCUMENT_SHARE * favour[row.offset] + _prior(row, held[row.offset], query), row)
+        for score, row in zip(fused.tolist(), rows, strict=True)
     ]
+    if _ASKS_DATES.search(question):
+        scored = _with_dates(scored, index, view, held, catalog)
     scored.sort(key=lambda pair: (-pair[0], pair[1].id))
-    kept = _distinct(scored, held)
-    passages = _passages(kept, k, held, catalog, dense, lexical)
-    return Evidence(query, passages, view, float(dense[candidates].max()), float(lexical.max()))
+    return Evidence(query, _passages(_distinct(scored), k, held, catalog, scores), view)
 
 
-def _candidates(dense: NDArray[np.float32], lexical: NDArray[np.float64], view: View) -> NDArray[np.int64]:
-    """Rows among the best of either list, in order of row."""
-    take = min(CANDIDATES, view.count)
-    by_lexical = _top(lexical, take)
-    both = np.union1d(_top(dense, take), by_lexical[lexical[by_lexical] > 0])
-    return both[view.mask[both]]
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """Cosine and BM25 of every row, each (rows,)."""
+
+    dense: NDArray[np.float32]
+    lexical: NDArray[np.float64]
+
+    def candidates(self, view: View) -> NDArray[np.int64]:
+        """Rows among the best of either list, in order of row."""
+        take = min(CANDIDATES, view.count)
+        by_words = _top(self.lexical, take)
+        both = np.union1d(_top(self.dense, take), by_words[self.lexical[by_words] > 0])
+        return both[view.mask[both]]
+
+    def fused(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        dense, lexical = _unit(self.dense[rows].astype(np.float64)), _unit(self.lexical[rows])
+        return DENSE_SHARE * dense + (1 - DENSE_SHARE) * lexical
 
 
 def _top(scores: NDArray[np.floating], take: int) -> NDArray[np.int64]:
-    """The best `take` rows; rows that tie with the last of them all come along, so the cut never depends on order."""
+    """The best rows; those that tie with the last of them come along, so no cut depends on order."""
     if take >= len(scores):
         return np.arange(len(scores))
     threshold = np.partition(scores, len(scores) - take)[len(scores) - take]
     return np.flatnonzero(scores >= threshold)[: 4 * take]
-
-
-def _fuse(dense: NDArray[np.float32], lexical: NDArray[np.float64]) -> NDArray[np.float64]:
-    return DENSE_SHARE * _unit(dense.astype(np.float64)) + (1 - DENSE_SHARE) * _unit(lexical)
 
 
 def _unit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -131,13 +164,24 @@ def _unit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
 
 
+def _document_scores(fused: NDArray[np.float64], rows: Sequence[Row]) -> dict[int, float]:
+    """Offset → how much its document is about the question, 0 to 1: its five best passages' sum.
+
+    One lucky passage of a wrong document is the commonest error here; several are rarely luck.
+    """
+    of_document: dict[int, list[float]] = defaultdict(list)
+    for score, row in zip(fused.tolist(), rows, strict=True):
+        of_document[row.offset].append(score)
+    sums = {offset: sum(sorted(s, reverse=True)[:5]) for offset, s in of_document.items()}
+    most = max(sums.values()) or 1.0
+    return {offset: total / most for offset, total in sums.items()}
+
+
 def _prior(row: Row, held: Held, query: Query) -> float:
     prior = _KIND_PRIOR.get(row.kind, 0.0) + _AUTHORITY_PRIOR[held.authority]
-    if query.years and (years := _years_of(held)):
-        prior += 0.08 if query.years & years else 0.0
-    if held.doc_type is DocType.GUIDE:
-        prior -= 0.05
-    return prior
+    if query.years & _years_of(held):
+        prior += _YEAR_BONUS
+    return prior + (_GUIDE_PENALTY if held.doc_type is DocType.GUIDE else 0.0)
 
 
 def _years_of(held: Held) -> set[int]:
@@ -146,62 +190,99 @@ def _years_of(held: Held) -> set[int]:
     return {d.year for d in dates if d} | {int(y) for y in _YEAR.findall(held.title)}
 
 
-def _held(catalog: Catalog, offsets: set[int]) -> Sequence[Held]:
-    return catalog.at(sorted(offsets))
+def _with_dates(
+    scored: Sequence[Scored], index: Index, view: View, held: dict[int, Held], catalog: Catalog
+) -> list[Scored]:
+    """The DATES lines of the likeliest documents, raised to where their document stands.
 
-
-def _distinct(scored: Sequence[tuple[float, Row]], held: dict[int, Held]) -> list[tuple[float, Row]]:
-    """Each wording once: manifestations of one work, and copies of one notice, are one piece of evidence."""
-    kept: list[tuple[float, Row]] = []
-    seen: set[int] = set()
+    "Effective date: May 30, 2017." shares no word with "when did settlement shorten?", and answers it.
+    """
+    best: dict[int, float] = {}
     for score, row in scored:
-        if row.text_hash not in seen:
-            seen.add(row.text_hash)
-            kept.append((score, row))
-    return kept
+        best[row.offset] = max(best.get(row.offset, score), score)
+    likely = sorted(best, key=lambda offset: (-best[offset], offset))[:_DATED_DOCUMENTS]
+    raised = {row.id: (score, row) for score, row in scored}
+    for offset in likely:
+        text = catalog.text(held[offset].id)
+        for row in index.siblings(offset, 0, _FRONT_MATTER):
+            states = row.kind is Kind.HEADER and _STATES_DATES.search(text[row.start : row.end])
+            if states and view.mask[row.row]:
+                raised[row.id] = (best[offset] - 0.01, row)
+    return list(raised.values())
+
+
+def _distinct(scored: Sequence[Scored]) -> list[Scored]:
+    """Each wording once: copies of one notice are one piece of evidence."""
+    first: dict[int, Scored] = {}
+    for score, row in scored:
+        first.setdefault(row.text_hash, (score, row))
+    return list(first.values())
 
 
 def _passages(
-    kept: Sequence[tuple[float, Row]],
-    k: int,
-    held: dict[int, Held],
-    catalog: Catalog,
-    dense: NDArray[np.float32],
-    lexical: NDArray[np.float64],
+    kept: Sequence[Scored], k: int, held: dict[int, Held], catalog: Catalog, scores: _Scores
 ) -> tuple[Passage, ...]:
-    """The best k after joining neighbours in the same section that are both among the best."""
-    near = {(row.offset, row.ordinal): (score, row) for score, row in kept[: 3 * k]}
+    """The best k, with neighbours in one section that are both among the best joined into one."""
+    near = {(row.offset, row.ordinal): row for _, row in kept[: 3 * k]}
     used: set[tuple[int, int]] = set()
+    said: dict[str, set[tuple[str, ...]]] = defaultdict(set)  # work → runs of words shown from it
     passages: list[Passage] = []
     for score, row in kept:
         if len(passages) == k:
             break
-        if (row.offset, row.ordinal) in used:
+        document = held[row.offset]
+        runs = _runs(catalog.text(document.id)[row.start : row.end])
+        # A manifestation of the same work that is cut elsewhere has another hash but the same runs.
+        if (row.offset, row.ordinal) in used or len(runs & said[document.work_id]) > len(runs) / 2:
             continue
-        first = last = row
-        for step in (-1, 1):
-            neighbour = near.get((row.offset, row.ordinal + step))
-            if neighbour is None or neighbour[1].section != row.section or (row.offset, row.ordinal + step) in used:
-                continue
-            low, high = (neighbour[1], last) if step < 0 else (first, neighbour[1])
-            if high.end - low.start <= JOIN_CHARACTERS:
-                first, last = low, high
+        first, last = _joined(row, near, used)
         used |= {(row.offset, ordinal) for ordinal in range(first.ordinal, last.ordinal + 1)}
-        passages.append(_passage(held[row.offset], row, first, last, score, catalog, float(dense[row.row]), float(lexical[row.row])))
+        passage = _passage(document, row, first, last, score, catalog, scores)
+        said[document.work_id] |= _runs(passage.text)
+        passages.append(passage)
     return tuple(passages)
 
 
-def _passage(held: Held, row: Row, first: Row, last: Row, score: float, catalog: Catalog, dense: float, lexical: float) -> Passage:
+def _joined(
+    row: Row, near: dict[tuple[int, int], Row], used: set[tuple[int, int]]
+) -> tuple[Row, Row]:
+    """First and last chunk of the passage around `row`."""
+    first = last = row
+    for step in (-1, 1):
+        place = (row.offset, row.ordinal + step)
+        neighbour = near.get(place)
+        if neighbour is None or neighbour.section != row.section or place in used:
+            continue
+        low, high = (neighbour, last) if step < 0 else (first, neighbour)
+        if high.end - low.start <= JOIN_CHARACTERS:
+            first, last = low, high
+    return first, last
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.lower())
+    return {tuple(words[n : n + RUN]) for n in range(max(1, len(words) - RUN + 1))}
+
+
+def _passage(
+    held: Held, row: Row, first: Row, last: Row, score: float, catalog: Catalog, scores: _Scores
+) -> Passage:
     return Passage(
-        chunk_id=row.id, document_id=held.id, work_id=held.work_id, start=first.start, end=last.end,
-        text=catalog.text(held.id)[first.start : last.end], title=held.title, reference=held.reference,
-        authority=held.authority, doc_type=held.doc_type, section=first.context, page=first.page,
-        known_at=held.known_at, backfilled=held.backfilled, score=score, dense=dense, lexical=lexical,
-    )  # fmt: skip
-
-
-def coverage(query: Query, text: str, index: Index, view: View) -> float:
-    """Share of the question's own terms, weighted by how telling each is, that a text contains; 0 to 1."""
-    have = set(terms(text))
-    total = sum(weights := [index.idf(t, view) for t in query.own_terms])
-    return sum(w for t, w in zip(query.own_terms, weights, strict=True) if t in have) / total if total else 0.0
+        chunk_id=row.id,
+        document_id=held.id,
+        work_id=held.work_id,
+        start=first.start,
+        end=last.end,
+        text=catalog.text(held.id)[first.start : last.end],
+        title=held.title,
+        reference=held.reference,
+        authority=held.authority,
+        doc_type=held.doc_type,
+        section=first.context,
+        page=first.page,
+        known_at=held.known_at,
+        backfilled=held.backfilled,
+        score=score,
+        dense=float(scores.dense[row.row]),
+        lexical=float(scores.lexical[row.row]),
+    )

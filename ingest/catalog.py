@@ -10,6 +10,7 @@ import json
 import re
 import sqlite3
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -132,21 +133,34 @@ class Catalog:
         self._lock = threading.RLock()
         home.mkdir(parents=True, exist_ok=True)
         # isolation_level None: transactions are opened by hand, IMMEDIATE, so that two writers queue instead of failing.
-        self._db = sqlite3.connect(home / "catalog.db", timeout=60, isolation_level=None, check_same_thread=False)
-        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;")
+        self._db = sqlite3.connect(
+            home / "catalog.db", timeout=60, isolation_level=None, check_same_thread=False
+        )
+        self._db.executescript(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
+        )
         with self._transaction():
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
-            self._db.execute("INSERT OR IGNORE INTO meta VALUES('schema', ?)", (str(SCHEMA_VERSION),))
+            self._db.execute(
+                "INSERT OR IGNORE INTO meta VALUES('schema', ?)", (str(SCHEMA_VERSION),)
+            )
         (found,) = self._db.execute("SELECT value FROM meta WHERE key='schema'").fetchone()
         if int(found) != SCHEMA_VERSION:
-            raise Damaged(f"{home} was written with catalog schema {found}, this program reads {SCHEMA_VERSION}; ingest into a new home")
+            raise Damaged(
+                f"{home} was written with catalog schema {found}, this program reads {SCHEMA_VERSION}; ingest into a new home"
+            )
         self._read_body = lru_cache(maxsize=64)(self._read_body_once)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -183,13 +197,17 @@ class Catalog:
             self._write_ledger(row)
 
     def _append(self, arrival: Arrival) -> int:
-        known = self._db.execute("SELECT offset FROM documents WHERE sha256=?", (arrival.sha256,)).fetchone()
+        known = self._db.execute(
+            "SELECT offset FROM documents WHERE sha256=?", (arrival.sha256,)
+        ).fetchone()
         if known:
             return int(known[0])
         document, meta = arrival.document, arrival.document.metadata
         recorded_at = self._next_moment()
         # A document that lies here was known to this reader from now on at the latest, whatever date it carries.
-        known_at = min(to_micros(arrival.known_at), recorded_at) if arrival.known_at else recorded_at
+        known_at = (
+            min(to_micros(arrival.known_at), recorded_at) if arrival.known_at else recorded_at
+        )
         text_hash = sha256(_letters(document.text).encode()).hexdigest()
         work_id = self._work_of(arrival)
         version = self._version_of(work_id, text_hash, arrival)
@@ -208,9 +226,17 @@ class Catalog:
         offset = int(cursor.lastrowid or 0)
         self._db.execute(
             "INSERT INTO bodies VALUES(?,?,?,?)",
-            (offset, document.text, _sections_to_json(document.sections), _pages_to_json(document.pages)),
+            (
+                offset,
+                document.text,
+                _sections_to_json(document.sections),
+                _pages_to_json(document.pages),
+            ),
         )
-        self._db.executemany("INSERT OR IGNORE INTO cfr_sections VALUES(?,?)", [(s, offset) for s in meta.cfr_sections])
+        self._db.executemany(
+            "INSERT OR IGNORE INTO cfr_sections VALUES(?,?)",
+            [(s, offset) for s in meta.cfr_sections],
+        )
         return offset
 
     def _next_moment(self) -> int:
@@ -228,10 +254,13 @@ class Catalog:
                 work_id = str(found[0])
                 break
         else:
-            strongest = arrival.identifiers[0] if arrival.identifiers else ("bytes", arrival.sha256[:12])
+            strongest = (
+                arrival.identifiers[0] if arrival.identifiers else ("bytes", arrival.sha256[:12])
+            )
             work_id = _slug("-".join(strongest))
         self._db.executemany(
-            "INSERT OR IGNORE INTO work_identifiers VALUES(?,?,?)", [(s, v, work_id) for s, v in arrival.identifiers]
+            "INSERT OR IGNORE INTO work_identifiers VALUES(?,?,?)",
+            [(s, v, work_id) for s, v in arrival.identifiers],
         )
         return work_id
 
@@ -244,7 +273,9 @@ class Catalog:
         ).fetchone()
         if same:
             return int(same[0])
-        (last,) = self._db.execute("SELECT max(version) FROM documents WHERE work_id=?", (work_id,)).fetchone()
+        (last,) = self._db.execute(
+            "SELECT max(version) FROM documents WHERE work_id=?", (work_id,)
+        ).fetchone()
         return (last or 0) + 1
 
     def _write_ledger(self, row: LedgerRow) -> None:
@@ -258,7 +289,9 @@ class Catalog:
     def head(self) -> int:
         """The offset of the newest document; 0 when there is none."""
         with self._lock:
-            (offset,) = self._db.execute("SELECT coalesce(max(offset), 0) FROM documents").fetchone()
+            (offset,) = self._db.execute(
+                "SELECT coalesce(max(offset), 0) FROM documents"
+            ).fetchone()
         return int(offset)
 
     def through(self) -> datetime | None:
@@ -277,15 +310,21 @@ class Catalog:
     def moments(self) -> list[tuple[int, int]]:
         """(offset, known_at in microseconds) of every document."""
         with self._lock:
-            return self._db.execute("SELECT offset, known_at FROM documents ORDER BY offset").fetchall()
+            return self._db.execute(
+                "SELECT offset, known_at FROM documents ORDER BY offset"
+            ).fetchall()
 
     def _held_at(self, offset: int) -> Held:
         return next(self._select("offset=?", (offset,)))
 
-    def documents(self, filters: Filters | None = None, *, after: int = 0, limit: int = 2**31) -> list[Held]:
+    def documents(
+        self, filters: Filters | None = None, *, after: int = 0, limit: int = 2**31
+    ) -> list[Held]:
         """Documents with offset > `after` that match, oldest first."""
         where, values = _where(filters)
-        return list(self._select(f"offset>? AND {where} ORDER BY offset LIMIT ?", (after, *values, limit)))
+        return list(
+            self._select(f"offset>? AND {where} ORDER BY offset LIMIT ?", (after, *values, limit))
+        )
 
     def at(self, offsets: Sequence[int]) -> list[Held]:
         """Documents by offset, in the order of offset; those that are not held are left out."""
@@ -296,22 +335,35 @@ class Catalog:
         """Offsets of the documents that match."""
         where, values = _where(filters)
         with self._lock:
-            return {int(row[0]) for row in self._db.execute(f"SELECT offset FROM documents WHERE {where}", values)}
+            return {
+                int(row[0])
+                for row in self._db.execute(f"SELECT offset FROM documents WHERE {where}", values)
+            }
 
     def work_of(self, scheme: str, value: str) -> str | None:
         """The work with that identifier, if one is held."""
         with self._lock:
-            row = self._db.execute("SELECT work_id FROM work_identifiers WHERE scheme=? AND value=?", (scheme, value)).fetchone()
+            row = self._db.execute(
+                "SELECT work_id FROM work_identifiers WHERE scheme=? AND value=?", (scheme, value)
+            ).fetchone()
         return str(row[0]) if row else None
 
     def of_section(self, section: str) -> list[Held]:
         """Documents whose own subject includes that CFR section ("242.612"), oldest first."""
-        return list(self._select("offset IN (SELECT offset FROM cfr_sections WHERE section=?) ORDER BY offset", (section,)))
+        return list(
+            self._select(
+                "offset IN (SELECT offset FROM cfr_sections WHERE section=?) ORDER BY offset",
+                (section,),
+            )
+        )
 
     def holds_bytes(self, digest: str) -> bool:
         """Whether a document with that SHA-256 is held."""
         with self._lock:
-            return self._db.execute("SELECT 1 FROM documents WHERE sha256=?", (digest,)).fetchone() is not None
+            return (
+                self._db.execute("SELECT 1 FROM documents WHERE sha256=?", (digest,)).fetchone()
+                is not None
+            )
 
     def text(self, id: str) -> str:
         """The stored text, to which every citation's offsets refer. Raises NotKnown."""
@@ -321,35 +373,54 @@ class Catalog:
         """Text, sections and pages of a document. Raises NotKnown."""
         return self._read_body(id)
 
+    def page_at(self, id: str, offset: int) -> int | None:
+        """The number of the page on which a character of the text stands, or None where there are no pages."""
+        pages = self.body(id)[2]
+        at = bisect_right(pages, offset, key=lambda page: page.start) - 1
+        return pages[at].number if at >= 0 else None
+
     def _read_body_once(self, id: str) -> tuple[str, tuple[Section, ...], tuple[Page, ...]]:
         with self._lock:
             row = self._db.execute(
-                "SELECT text, sections, page_spans FROM bodies JOIN documents USING(offset) WHERE id=?", (id,)
+                "SELECT text, sections, page_spans FROM bodies JOIN documents USING(offset) WHERE id=?",
+                (id,),
             ).fetchone()
         if row is None:
             raise NotKnown(f"no document {id!r} is held; `regtape documents` lists what is")
-        return str(row[0]), _sections_from_json(row[1]), tuple(Page(*page) for page in json.loads(row[2]))
+        return (
+            str(row[0]),
+            _sections_from_json(row[1]),
+            tuple(Page(*page) for page in json.loads(row[2])),
+        )
 
     def ledger(self, *, status: str | None = None) -> list[LedgerRow]:
         """What became of each file, in the order of path."""
         where, values = ("status=?", (status,)) if status else ("1", ())
         names = ", ".join(f.name for f in fields(LedgerRow))
         with self._lock:
-            rows = self._db.execute(f"SELECT {names} FROM ledger WHERE {where} ORDER BY path", values).fetchall()
+            rows = self._db.execute(
+                f"SELECT {names} FROM ledger WHERE {where} ORDER BY path", values
+            ).fetchall()
         return [LedgerRow(*row) for row in rows]
 
     def ledger_of(self, path: str, digest: str) -> LedgerRow | None:
         """What became of a file with those bytes at that path, if it was met before."""
         names = ", ".join(f.name for f in fields(LedgerRow))
         with self._lock:
-            row = self._db.execute(f"SELECT {names} FROM ledger WHERE path=? AND sha256=?", (path, digest)).fetchone()
+            row = self._db.execute(
+                f"SELECT {names} FROM ledger WHERE path=? AND sha256=?", (path, digest)
+            ).fetchone()
         return LedgerRow(*row) if row else None
 
     def check(self) -> list[str]:
         """What is wrong inside the catalog itself; an empty list means it is sound."""
         with self._lock:
-            faults = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            bodiless = self._db.execute("SELECT count(*) FROM documents WHERE offset NOT IN (SELECT offset FROM bodies)").fetchone()[0]
+            faults = [
+                str(row[0]) for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"
+            ]
+            bodiless = self._db.execute(
+                "SELECT count(*) FROM documents WHERE offset NOT IN (SELECT offset FROM bodies)"
+            ).fetchone()[0]
         return faults + ([f"{bodiless} documents have no text"] if bodiless else [])
 
     def _select(self, where: str, values: Iterable[object]) -> Iterator[Held]:
@@ -386,7 +457,14 @@ def reference(meta: Metadata) -> str:
 
 def _where(filters: Filters | None) -> tuple[str, list[str]]:
     clauses, values = ["1"], []
-    simple = {"doc_type": "doc_type", "agency": "agency", "authority": "authority", "release": "release", "form": "form", "document": "id"}
+    simple = {
+        "doc_type": "doc_type",
+        "agency": "agency",
+        "authority": "authority",
+        "release": "release",
+        "form": "form",
+        "document": "id",
+    }
     for name, column in simple.items():
         wanted = getattr(filters, name, None)
         if wanted:
@@ -397,7 +475,9 @@ def _where(filters: Filters | None) -> tuple[str, list[str]]:
         values.append("%" + re.sub(r"([%_\\])", r"\\\1", filters.company) + "%")
     if filters and filters.cfr_section:
         clauses.append("offset IN (SELECT offset FROM cfr_sections WHERE section=?)")
-        values.append(re.sub(r"^(?:17 CFR |§ ?|rule )", "", filters.cfr_section, flags=re.IGNORECASE))
+        values.append(
+            re.sub(r"^(?:17 CFR |§ ?|rule )", "", filters.cfr_section, flags=re.IGNORECASE)
+        )
     return " AND ".join(clauses), values
 
 
@@ -428,11 +508,16 @@ def _metadata_from_json(text: str) -> Metadata:
 
 
 def _sections_to_json(sections: Iterable[Section]) -> str:
-    return json.dumps([(s.start, s.end, s.path, s.kind, s.label, s.anchor) for s in sections], ensure_ascii=False)
+    return json.dumps(
+        [(s.start, s.end, s.path, s.kind, s.label, s.anchor) for s in sections], ensure_ascii=False
+    )
 
 
 def _sections_from_json(text: str) -> tuple[Section, ...]:
-    return tuple(Section(a, b, tuple(path), Kind(kind), label, anchor) for a, b, path, kind, label, anchor in json.loads(text))
+    return tuple(
+        Section(a, b, tuple(path), Kind(kind), label, anchor)
+        for a, b, path, kind, label, anchor in json.loads(text)
+    )
 
 
 def _pages_to_json(pages: Iterable[Page]) -> str:

@@ -150,7 +150,9 @@ class Document:
         last = 0
         for section in self.sections:
             if not (last <= section.start <= section.end <= len(self.text)):
-                raise ValueError(f"section {section} overlaps or leaves the text ({len(self.text)} characters)")
+                raise ValueError(
+                    f"section {section} overlaps or leaves the text ({len(self.text)} characters)"
+                )
             if self.text[last : section.start].strip():
                 raise ValueError(f"text before offset {section.start} lies in no section")
             last = section.end

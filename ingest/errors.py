@@ -40,7 +40,11 @@ class Unreadable(RegTapeError, ValueError):
         self.hint = hint
 
     def __reduce__(self) -> tuple[type["Unreadable"], tuple[str, str, str]]:
-        return Unreadable, (self.reason, str(self), self.hint)  # crosses the worker's process boundary
+        return Unreadable, (
+            self.reason,
+            str(self),
+            self.hint,
+        )  # crosses the worker's process boundary
 
 
 class OverBudget(RegTapeError, RuntimeError):

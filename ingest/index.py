@@ -84,12 +84,21 @@ class View:
 class Index:
     """One cutting of one catalog, open for reading and writing. Thread-safe; call `refresh()` before a read."""
 
-    def __init__(self, catalog: Catalog, fingerprint: str, dimensions: int, vectors: Vectors | None = None) -> None:
+    def __init__(
+        self, catalog: Catalog, fingerprint: str, dimensions: int, vectors: Vectors | None = None
+    ) -> None:
         """vectors: where the vectors also go; None for a reader, which never needs them."""
-        self._catalog, self.fingerprint, self.dimensions, self._vectors = catalog, fingerprint, dimensions, vectors
+        self._catalog, self.fingerprint, self.dimensions, self._vectors = (
+            catalog,
+            fingerprint,
+            dimensions,
+            vectors,
+        )
         self.path = catalog.home / f"index-{fingerprint}.db"
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(
+            self.path, timeout=60, isolation_level=None, check_same_thread=False
+        )
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
         with self._transaction():
             for statement in _SCHEMA.split(";\n"):
@@ -135,7 +144,10 @@ class Index:
         self._db.execute("INSERT INTO cuts VALUES(?,?,0)", (offset, len(cut.chunks)))
         for chunk, vector in zip(cut.chunks, cut.vectors, strict=True):
             passage = cut.text[chunk.start : chunk.end]
-            heading, body = terms(f"{cut.held.title} {cut.held.reference} {chunk.context}"), terms(passage)
+            heading, body = (
+                terms(f"{cut.held.title} {cut.held.reference} {chunk.context}"),
+                terms(passage),
+            )
             cursor = self._db.execute(
                 "INSERT INTO chunks(id, offset, ordinal, start, end, section, context, kind, label, page, length, text_hash, vector)"
                 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -146,7 +158,8 @@ class Index:
                 ),
             )  # fmt: skip
             self._db.execute(
-                "INSERT INTO terms(rowid, heading, body) VALUES(?,?,?)", (cursor.lastrowid, " ".join(heading), " ".join(body))
+                "INSERT INTO terms(rowid, heading, body) VALUES(?,?,?)",
+                (cursor.lastrowid, " ".join(heading), " ".join(body)),
             )
 
     def catch_up(self) -> int:
@@ -154,16 +167,28 @@ class Index:
         if self._vectors is None:
             return 0
         with self._lock:
-            waiting = [int(r[0]) for r in self._db.execute("SELECT offset FROM cuts WHERE in_vectors=0 ORDER BY offset")]
+            waiting = [
+                int(r[0])
+                for r in self._db.execute(
+                    "SELECT offset FROM cuts WHERE in_vectors=0 ORDER BY offset"
+                )
+            ]
         known = dict(self._catalog.moments()) if waiting else {}
         for at in range(0, len(waiting), 64):
             group = waiting[at : at + 64]
             marks = ",".join("?" * len(group))
             with self._lock:
-                rows = self._db.execute(f"SELECT id, offset, vector FROM chunks WHERE offset IN ({marks}) ORDER BY row", group).fetchall()
+                rows = self._db.execute(
+                    f"SELECT id, offset, vector FROM chunks WHERE offset IN ({marks}) ORDER BY row",
+                    group,
+                ).fetchall()
             if rows:
-                matrix = np.frombuffer(b"".join(r[2] for r in rows), np.float32).reshape(len(rows), self.dimensions)
-                self._vectors.add([r[0] for r in rows], matrix, [known[r[1]] for r in rows], [r[1] for r in rows])
+                matrix = np.frombuffer(b"".join(r[2] for r in rows), np.float32).reshape(
+                    len(rows), self.dimensions
+                )
+                self._vectors.add(
+                    [r[0] for r in rows], matrix, [known[r[1]] for r in rows], [r[1] for r in rows]
+                )
             with self._transaction():
                 self._db.execute(f"UPDATE cuts SET in_vectors=1 WHERE offset IN ({marks})", group)
         return len(waiting)
@@ -176,22 +201,36 @@ class Index:
 
     def check(self, *, with_vectors: bool = True) -> list[str]:
         """Disagreements between catalog, index and vector store, each a sentence; empty when all is well."""
-        faults = [f"{len(lacking)} documents are held but not indexed"] if (lacking := self.lacking()) else []
+        faults = (
+            [f"{len(lacking)} documents are held but not indexed"]
+            if (lacking := self.lacking())
+            else []
+        )
         with self._lock:
-            faults += [f"index: {row[0]}" for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            faults += [
+                f"index: {row[0]}"
+                for row in self._db.execute("PRAGMA integrity_check")
+                if row[0] != "ok"
+            ]
             short = self._db.execute(
                 "SELECT count(*) FROM cuts WHERE chunks != (SELECT count(*) FROM chunks WHERE chunks.offset = cuts.offset)"
             ).fetchone()[0]
             ids = {str(row[0]) for row in self._db.execute("SELECT id FROM chunks")}
             termed = self._db.execute("SELECT count(*) FROM terms").fetchone()[0]
-            orphans = {int(r[0]) for r in self._db.execute("SELECT offset FROM cuts")} - {offset for offset, _ in self._catalog.moments()}
+            orphans = {int(r[0]) for r in self._db.execute("SELECT offset FROM cuts")} - {
+                offset for offset, _ in self._catalog.moments()
+            }
         faults += [f"{short} documents have fewer chunks than were cut"] if short else []
         faults += [f"{len(orphans)} indexed documents are not in the catalog"] if orphans else []
-        faults += [f"{termed} passages have terms, {len(ids)} are indexed"] if termed != len(ids) else []
+        faults += (
+            [f"{termed} passages have terms, {len(ids)} are indexed"] if termed != len(ids) else []
+        )
         if with_vectors and self._vectors is not None:
             stored = self._vectors.ids()
             faults += [f"{n} passages have no vector in Chroma"] if (n := len(ids - stored)) else []
-            faults += [f"{n} vectors in Chroma belong to no passage"] if (n := len(stored - ids)) else []
+            faults += (
+                [f"{n} vectors in Chroma belong to no passage"] if (n := len(stored - ids)) else []
+            )
         return faults
 
     def clear(self) -> None:
@@ -221,7 +260,8 @@ class Index:
             if rows < self.size:  # rebuilt by `doctor --repair`
                 self._forget()
             new = self._db.execute(
-                "SELECT offset, length, vector FROM chunks WHERE row>? AND row<=? ORDER BY row", (self.size, rows)
+                "SELECT offset, length, vector FROM chunks WHERE row>? AND row<=? ORDER BY row",
+                (self.size, rows),
             ).fetchall()
             self._load(new)
             self._read_postings.cache_clear()
@@ -229,9 +269,15 @@ class Index:
     def _load(self, new: Sequence[tuple[int, int, bytes]]) -> None:
         known = dict(self._catalog.moments())
         offsets = np.fromiter((r[0] for r in new), np.int64, len(new))
-        self._append_blocks(np.frombuffer(b"".join(r[2] for r in new), np.float32).reshape(-1, self.dimensions))
-        self._lengths = np.concatenate([self._lengths, np.fromiter((r[1] for r in new), np.int64, len(new))])
-        self._known_at = np.concatenate([self._known_at, np.fromiter((known[o] for o in offsets), np.int64, len(new))])
+        self._append_blocks(
+            np.frombuffer(b"".join(r[2] for r in new), np.float32).reshape(-1, self.dimensions)
+        )
+        self._lengths = np.concatenate(
+            [self._lengths, np.fromiter((r[1] for r in new), np.int64, len(new))]
+        )
+        self._known_at = np.concatenate(
+            [self._known_at, np.fromiter((known[o] for o in offsets), np.int64, len(new))]
+        )
         self._offsets = np.concatenate([self._offsets, offsets])
 
     def _append_blocks(self, vectors: NDArray[np.float32]) -> None:
@@ -249,7 +295,9 @@ class Index:
         self._offsets = self._lengths = self._known_at = np.empty(0, np.int64)
         self._read_postings.cache_clear()
 
-    def view(self, as_of: datetime, *, head: int | None = None, filters: Filters | None = None) -> View:
+    def view(
+        self, as_of: datetime, *, head: int | None = None, filters: Filters | None = None
+    ) -> View:
         """The rows that a read as of that moment, at that head of the log, may see."""
         mask = self._known_at <= to_micros(as_of)
         if head is not None:
@@ -280,7 +328,9 @@ class Index:
             if len(rows) == 0:
                 continue
             norm = _K1 * (1 - _B + _B * self._lengths[rows] / mean_length)
-            scores[rows] += weight * self._idf(len(rows), view) * frequency * (_K1 + 1) / (frequency + norm)
+            scores[rows] += (
+                weight * self._idf(len(rows), view) * frequency * (_K1 + 1) / (frequency + norm)
+            )
         return scores
 
     def idf(self, term: str, view: View) -> float:
@@ -302,28 +352,37 @@ class Index:
     def _read_postings_once(self, term: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """(rows, weighted frequency) of a term over all rows loaded."""
         with self._lock:
-            found = self._db.execute("SELECT doc, col='heading' FROM vocabulary WHERE term=?", (term,)).fetchall()
+            found = self._db.execute(
+                "SELECT doc, col='heading' FROM vocabulary WHERE term=?", (term,)
+            ).fetchall()
         if not found:
             return np.empty(0, np.int64), np.empty(0)
         pairs = np.array(found, np.int64)
         pairs = pairs[pairs[:, 0] <= self.size]
-        counts = np.bincount(pairs[:, 0] - 1, weights=np.where(pairs[:, 1] == 1, _HEADING_WEIGHT, 1.0), minlength=1)
+        counts = np.bincount(
+            pairs[:, 0] - 1, weights=np.where(pairs[:, 1] == 1, _HEADING_WEIGHT, 1.0), minlength=1
+        )
         rows = np.flatnonzero(counts)
         return rows, counts[rows]
 
     def rows(self, numbers: Sequence[int]) -> list[Row]:
         """Chunks by their index in the score arrays, in the order asked for."""
         marks = ",".join("?" * len(numbers))
-        return self._rows(f"row IN ({marks})", [n + 1 for n in numbers], {n: at for at, n in enumerate(numbers)})
+        return self._rows(
+            f"row IN ({marks})", [n + 1 for n in numbers], {n: at for at, n in enumerate(numbers)}
+        )
 
     def siblings(self, offset: int, first: int, last: int) -> list[Row]:
         """Chunks of a document by ordinal, first to last inclusive."""
-        return self._rows("offset=? AND ordinal BETWEEN ? AND ? ORDER BY ordinal", [offset, first, last], {})
+        return self._rows(
+            "offset=? AND ordinal BETWEEN ? AND ? ORDER BY ordinal", [offset, first, last], {}
+        )
 
     def _rows(self, where: str, values: Sequence[Any], order: dict[int, int]) -> list[Row]:
         with self._lock:
             found = self._db.execute(
-                f"SELECT row, id, offset, ordinal, start, end, section, context, kind, label, page, text_hash FROM chunks WHERE {where}", values
+                f"SELECT row, id, offset, ordinal, start, end, section, context, kind, label, page, text_hash FROM chunks WHERE {where}",
+                values,
             ).fetchall()
         rows = [Row(r[0] - 1, *r[1:8], Kind(r[8]), *r[9:]) for r in found]
         return sorted(rows, key=lambda r: order[r.row]) if order else rows

@@ -27,7 +27,9 @@ def now() -> datetime:
 def to_micros(moment: datetime) -> int:
     """Microseconds since 1970-01-01T00:00Z; exact, unlike a float timestamp."""
     if moment.tzinfo is None:
-        raise BadRequest(f"{moment.isoformat()} has no time zone; write it with one, e.g. {moment.isoformat()}Z")
+        raise BadRequest(
+            f"{moment.isoformat()} has no time zone; write it with one, e.g. {moment.isoformat()}Z"
+        )
     return (moment - _EPOCH) // _MICROSECOND
 
 
@@ -49,9 +51,13 @@ def parse_moment(text: str, *, zone: ZoneInfo = NEW_YORK) -> datetime:
             return end_of_day(date.fromisoformat(words), zone)
         moment = datetime.fromisoformat(words)
     except ValueError:
-        raise BadRequest(f"{text!r} is not a time; write 2025-01-15 or 2025-01-15T09:30:00-05:00") from None
+        raise BadRequest(
+            f"{text!r} is not a time; write 2025-01-15 or 2025-01-15T09:30:00-05:00"
+        ) from None
     if moment.tzinfo is None:
-        raise BadRequest(f"{text!r} has no time zone; write {words}Z for UTC or {words}-05:00 for New York in winter")
+        raise BadRequest(
+            f"{text!r} has no time zone; write {words}Z for UTC or {words}-05:00 for New York in winter"
+        )
     return moment.astimezone(UTC)
 
 

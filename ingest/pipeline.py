@@ -21,9 +21,10 @@ from ingest.embed import Embedder
 from ingest.index import Cut, Index
 from ingest.metadata import identifiers, public_moment
 from ingest.moment import parse_moment
-from ingest.parse.worker import Failed, Job, Parsed, ParseWorkers
+from ingest.parse.worker import Failed, Job, Parsed, ParseWorkers, Part
 
-GROUP_CHUNKS = 384  # embedded and committed together: few commits for many small files, little lost to a kill
+# Embedded and committed together: few commits for many small files, little lost to a kill.
+GROUP_CHARACTERS = 400_000
 GROUP_FILES = 64
 
 NOT_DOCUMENTS = {"manifest.jsonl", ".DS_Store", "Thumbs.db"}
@@ -63,7 +64,9 @@ class Progress:
     chunks: int
 
 
-def sources(paths: Iterable[Path], manifest: Mapping[str, Mapping[str, str]] | None = None) -> list[Source]:
+def sources(
+    paths: Iterable[Path], manifest: Mapping[str, Mapping[str, str]] | None = None
+) -> list[Source]:
     """Files named, and all files below folders named, in a fixed order; hidden ones and manifests are left out."""
     rows = manifest or {}
     found: dict[Path, Source] = {}
@@ -71,7 +74,11 @@ def sources(paths: Iterable[Path], manifest: Mapping[str, Mapping[str, str]] | N
         folder = root if root.is_dir() else root.parent
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             name = path.relative_to(folder).as_posix()
-            if path.is_file() and path.name not in NOT_DOCUMENTS and not any(p.startswith(".") for p in Path(name).parts):
+            if (
+                path.is_file()
+                and path.name not in NOT_DOCUMENTS
+                and not any(p.startswith(".") for p in Path(name).parts)
+            ):
                 found.setdefault(path.resolve(), Source(path, name, rows.get(name, {})))
     return list(found.values())
 
@@ -88,23 +95,37 @@ def ingest(
     retry: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Report:
-    """Bring files into catalog and index. `known_at` overrides each document's own public moment (see DESIGN, one clock)."""
+    """Bring files into catalog and index.
+
+    known_at: overrides each document's own public moment (DESIGN, "one clock"). retry: try again what
+    was rejected before under the same limits; without it, it is only reported again.
+    """
     started, report = time.monotonic(), Report(files=len(files))
     complete(catalog, index, embedder, settings)
-    fresh = [Job(s.path, s.name, s.given) for s in files if _is_new(s, catalog, report, workers.limits.fingerprint, retry)]
-    done = report.files - len(fresh)
-    for group in _groups(workers.parse_all(fresh), catalog, report, workers.limits.fingerprint):
-        held = _record(group, catalog, known_at, report)
+    budget = workers.limits.fingerprint
+    digests = {s.name: _hash_file(s.path) for s in files}
+    fresh = [s for s in files if _is_new(s, digests[s.name], catalog, report, budget, retry)]
+    done = len(files) - len(fresh)
+    outcomes = workers.parse_all([Job(s.path, s.name, s.given) for s in fresh])
+    for group, rejected in _groups(outcomes):
+        for failed in rejected:
+            report.rejected.append(_reject(failed, digests[failed.job.name], catalog, budget))
+        held = _record(group, digests, catalog, known_at, report)
         report.chunks += _index(held, catalog, index, embedder, settings)
         report.pages += sum(parsed.pages for parsed in group)
-        done += len(group)
-        progress(Progress(done + len(report.rejected), report.files, group[-1].job.name, report.pages, report.chunks))
+        done += len(group) + len(rejected)
+        last = (group or rejected)[-1].job.name
+        progress(Progress(done, len(files), last, report.pages, report.chunks))
     report.seconds = time.monotonic() - started
     return report
 
 
 def complete(
-    catalog: Catalog, index: Index, embedder: Embedder, settings: ChunkSettings, progress: Callable[[int, int], None] = lambda _a, _b: None
+    catalog: Catalog,
+    index: Index,
+    embedder: Embedder,
+    settings: ChunkSettings,
+    progress: Callable[[int, int], None] = lambda _a, _b: None,
 ) -> int:
     """Index what the catalog holds and this cutting lacks (a killed run, a new cutting, a repair); returns passages added."""
     lacking = set(index.lacking())
@@ -122,8 +143,9 @@ def passage_for_embedding(held: Held, context: str, text: str) -> str:
     return f"{held.title[:120]} › {context[-160:]}\n{text}"
 
 
-def _is_new(source: Source, catalog: Catalog, report: Report, budget: str, retry: bool) -> bool:
-    digest = _hash_file(source.path)
+def _is_new(
+    source: Source, digest: str, catalog: Catalog, report: Report, budget: str, retry: bool
+) -> bool:
     row = catalog.ledger_of(source.name, digest)
     if row and row.status == "held":
         report.unchanged += 1
@@ -139,60 +161,95 @@ def _is_new(source: Source, catalog: Catalog, report: Report, budget: str, retry
     return True
 
 
-def _groups(
-    outcomes: Iterable[Parsed | Failed], catalog: Catalog, report: Report, budget: str
-) -> Iterator[list[Parsed]]:
-    """Parsed files in groups worth one commit; failures go to the ledger as they come."""
-    group: list[Parsed] = []
-    weight = 0
+def _groups(outcomes: Iterable[Parsed | Failed]) -> Iterator[tuple[list[Parsed], list[Failed]]]:
+    """Outcomes in groups worth one commit: what was parsed, and what was not."""
+    parsed: list[Parsed] = []
+    failed: list[Failed] = []
+    characters = 0
     for outcome in outcomes:
         if isinstance(outcome, Failed):
-            row = LedgerRow(
-                outcome.job.name, outcome.sha256, "rejected", outcome.reason, outcome.message, outcome.hint,
-                budget=budget, seconds=outcome.seconds,
-            )  # fmt: skip
-            catalog.note(row)
-            report.rejected.append(row)
-            continue
-        group.append(outcome)
-        weight += sum(len(part.document.text) for part in outcome.parts) // 900
-        if weight >= GROUP_CHUNKS or len(group) >= GROUP_FILES:
-            yield group
-            group, weight = [], 0
-    if group:
-        yield group
+            failed.append(outcome)
+        else:
+            parsed.append(outcome)
+            characters += sum(len(part.document.text) for part in outcome.parts)
+        if characters >= GROUP_CHARACTERS or len(parsed) + len(failed) >= GROUP_FILES:
+            yield parsed, failed
+            parsed, failed, characters = [], [], 0
+    if parsed or failed:
+        yield parsed, failed
 
 
-def _record(group: Sequence[Parsed], catalog: Catalog, known_at: datetime | None, report: Report) -> list[Held]:
-    arrivals: list[Arrival] = []
-    ledger: list[LedgerRow] = []
-    for parsed in group:
-        for part in parsed.parts:
-            given = parsed.job.given.get("retrieved_at")
-            moment, basis = public_moment(part.document.metadata, parse_moment(given) if given else None)
-            if known_at is not None:
-                moment, basis = known_at, "stated"
-            arrivals.append(Arrival(part.document, part.sha256, part.name, moment, basis, identifiers(part.document.metadata)))
-        warnings = "; ".join(dict.fromkeys(w for part in parsed.parts for w in part.document.warnings))
-        ledger.append(
-            LedgerRow(
-                parsed.job.name, parsed.sha256, "held", warnings=warnings[:2000], documents=len(parsed.parts),
-                pages=parsed.pages, seconds=parsed.seconds,
-            )  # fmt: skip
-        )
+def _reject(failed: Failed, digest: str, catalog: Catalog, budget: str) -> LedgerRow:
+    row = LedgerRow(
+        failed.job.name,
+        digest,
+        "rejected",
+        failed.reason,
+        failed.message,
+        failed.hint,
+        budget=budget,
+        seconds=failed.seconds,
+    )
+    catalog.note(row)
+    return row
+
+
+def _record(
+    group: Sequence[Parsed],
+    digests: Mapping[str, str],
+    catalog: Catalog,
+    known_at: datetime | None,
+    report: Report,
+) -> list[Held]:
+    arrivals = [_arrival(parsed, part, known_at) for parsed in group for part in parsed.parts]
+    ledger = [_held_row(parsed, digests[parsed.job.name]) for parsed in group]
     before = catalog.head()
     held = catalog.record(arrivals, ledger)
-    report.added += sum(h.offset > before for h in held)
+    report.added += len({h.offset for h in held if h.offset > before})
     return held
 
 
-def _index(held: Sequence[Held], catalog: Catalog, index: Index, embedder: Embedder, settings: ChunkSettings) -> int:
+def _arrival(parsed: Parsed, part: Part, known_at: datetime | None) -> Arrival:
+    retrieved_at = parsed.job.given.get("retrieved_at")
+    public, basis = public_moment(
+        part.document.metadata, parse_moment(retrieved_at) if retrieved_at else None
+    )
+    if known_at is not None:
+        public, basis = known_at, "stated"
+    names = identifiers(part.document.metadata)
+    return Arrival(part.document, part.sha256, part.name, public, basis, names)
+
+
+def _held_row(parsed: Parsed, digest: str) -> LedgerRow:
+    warnings = dict.fromkeys(w for part in parsed.parts for w in part.document.warnings)
+    return LedgerRow(
+        parsed.job.name,
+        digest,
+        "held",
+        warnings="; ".join(warnings)[:2000],
+        documents=len(parsed.parts),
+        pages=parsed.pages,
+        seconds=parsed.seconds,
+    )
+
+
+def _index(
+    held: Sequence[Held],
+    catalog: Catalog,
+    index: Index,
+    embedder: Embedder,
+    settings: ChunkSettings,
+) -> int:
     cut: list[tuple[Held, str, list[Chunk]]] = []
     words: list[str] = []
     for one in {h.offset: h for h in held}.values():
         text, sections, pages = catalog.body(one.id)
         document = Document(text, one.format, sections, pages, one.metadata)
-        chunks = [c for c in chunk(document, embedder.count_tokens, settings) if c.kind is not Kind.CONTENTS]
+        chunks = [
+            c
+            for c in chunk(document, embedder.count_tokens, settings)
+            if c.kind is not Kind.CONTENTS
+        ]
         cut.append((one, text, chunks))
         words += [passage_for_embedding(one, c.context, text[c.start : c.end]) for c in chunks]
     vectors = embedder.embed(words) if words else np.empty((0, embedder.dimensions), np.float32)

@@ -15,18 +15,23 @@ _STEMMER = Stemmer.Stemmer("english")
 _NUMBER_WORDS = {
     word: str(number)
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen"]
     )
-} | {"twenty": "20", "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "ninety": "90", "hundred": "100"}
+} | {
+    "twenty": "20",
+    "thirty": "30",
+    "forty": "40",
+    "fifty": "50",
+    "sixty": "60",
+    "ninety": "90",
+    "hundred": "100",
+}
 
 _PERCENT_WORDS = re.compile(rf"\b({'|'.join(_NUMBER_WORDS)})[ -]per ?cent\b", re.IGNORECASE)
 
 # Words too common to tell one passage from another; a query of nothing else still searches by them (see query_terms).
 STOP = frozenset(
-    "a about all also an and any are as at be been being but by can could did do does doing for from had has have having "
-    "he her his how i if in into is it its just may me might more most must my no nor not of on only or other our out over "
-    "own same shall she should so some such than that the their them then there these they this those through to too under "
-    "until up upon very was we were what when where which while who whom why will with would you your".split()
+    ["a", "about", "all", "also", "an", "and", "any", "are", "as", "at", "be", "been", "being", "but", "by", "can", "could", "did", "do", "does", "doing", "for", "from", "had", "has", "have", "having", "he", "her", "his", "how", "i", "if", "in", "into", "is", "it", "its", "just", "may", "me", "might", "more", "most", "must", "my", "no", "nor", "not", "of", "on", "only", "or", "other", "our", "out", "over", "own", "same", "shall", "she", "should", "so", "some", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "upon", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "why", "will", "with", "would", "you", "your"]
 )
 
 _TOKEN = re.compile(
@@ -41,7 +46,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-_PARTS = frozenset("200 201 230 232 240 242 249 275".split())  # of title 17; their rules are called by what follows the dot
+_PARTS = frozenset(
+    ["200", "201", "230", "232", "240", "242", "249", "275"]
+)  # of title 17; their rules are called by what follows the dot
 _PARAGRAPH = re.compile(r"\([A-Za-z0-9]{1,4}\)$")
 
 

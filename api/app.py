@@ -1,0 +1,59 @@
+"""Settings or opened services in, the HTTP application out."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from api import problems
+from api.asking import ProcessAsker, ThreadAsker
+from api.deps import Opened
+from api.guard import Guard
+from api.problems import STATUS
+from api.routes import ask, documents, health, search
+from api.schemas import Problem
+from api.services import Services, open_catalog, open_services
+from api.settings import Settings
+
+__all__ = ["STATUS", "create_app"]
+
+
+def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
+    """The application. With `services` it reads those, in threads; without, it opens what `settings` say at start."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.opened = await _open(settings, services, stack)
+            yield
+
+    app = FastAPI(
+        title="RegTape",
+        version=version("regtape"),
+        description="Checked, cited answers about market-structure rules, as of any moment.",
+        lifespan=lifespan,
+        docs_url=None,  # the page loads its scripts from elsewhere; /openapi.json is here
+        redoc_url=None,
+        responses={
+            422: {"model": Problem, "description": "The request cannot be meant."},
+            "default": {"model": Problem, "description": "Any other error, as RFC 9457 problem."},
+        },
+    )
+    app.add_middleware(Guard, request_bytes=settings.request_bytes)
+    problems.install(app)
+    for noun in (ask, search, documents, health):
+        app.include_router(noun.router)
+    return app
+
+
+async def _open(settings: Settings, services: Services | None, stack: AsyncExitStack) -> Opened:
+    if services is None and settings.ask_workers:
+        catalog = stack.enter_context(open_catalog(settings))
+        workers = ProcessAsker(settings)
+        stack.push_async_callback(workers.close)
+        return Opened(settings, catalog, workers)
+    opened = services or stack.enter_context(open_services(settings))
+    threads = ThreadAsker(opened)
+    stack.push_async_callback(threads.close)
+    return Opened(settings, opened.catalog, threads)

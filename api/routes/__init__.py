@@ -1,0 +1,1 @@
+"""HTTP requests in, public JSON out; one module for each noun."""

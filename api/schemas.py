@@ -1,0 +1,307 @@
+"""Nouns of the program in, the public JSON of command line and HTTP out; a test holds both to the same shape.
+
+Citations are numbered once per answer, in order of first use: the same [1] in the terminal, in JSON and in SSE.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from agent import reply
+from agent.reply import Reason, Speaker, Stage
+from ingest.catalog import Filters as CatalogFilters
+from ingest.catalog import Held, LedgerRow
+from ingest.document import Authority, DocType
+from ingest.moment import parse_moment
+
+
+def _moment(value: object) -> object:
+    return parse_moment(value) if isinstance(value, str) else value
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    Field(
+        description="An instant with its zone, or a day: what was known by its end in New York.",
+        examples=["2025-01-15", "2025-01-15T09:30:00-05:00"],
+    ),
+]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class Filters(_Form):
+    """What to look in; nothing given means everything held."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    doc_type: DocType | None = Field(default=None, description="Kind of document.")
+    agency: str | None = Field(default=None, description="As the document names it.")
+    authority: Authority | None = Field(default=None, description="Who speaks.")
+    release: str | None = Field(default=None, examples=["34-51808"])
+    cfr_section: str | None = Field(default=None, examples=["242.612"])
+    company: str | None = Field(default=None, description="A part of the name.")
+    form: str | None = Field(default=None, examples=["10-K"])
+    document: str | None = Field(default=None, description="A document id.")
+
+    def to_catalog(self) -> CatalogFilters | None:
+        """The same for the catalog; None when nothing is asked for."""
+        return CatalogFilters(**self.model_dump()) or None
+
+
+class AskRequest(_Form):
+    """A question, the moment it is asked as of, and what to look in."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "question": "What is the minimum pricing increment for orders priced at $1.00 or more?",
+                    "as_of": "2024-01-31",
+                    "filters": {"cfr_section": "242.612"},
+                }
+            ]
+        },
+    )
+
+    question: str = Field(min_length=1, max_length=2000)
+    as_of: Moment | None = None
+    filters: Filters = Filters()
+
+
+class Citation(_Form):
+    """A checked quote: `quote` is the stored text of the document at [start, end), `sha256` is that of the quote."""
+
+    number: int
+    document_id: str
+    title: str
+    reference: str
+    authority: Authority
+    section: str
+    page: int | None
+    start: int
+    end: int
+    quote: str
+    sha256: str
+    speaker: Speaker
+    stage: Stage
+    known_at: datetime
+    backfilled: bool
+
+
+class Sentence(_Form):
+    """One shipped sentence with the numbers of its citations; verbatim: the quote's own words, after `lead_in`."""
+
+    text: str
+    lead_in: str
+    verbatim: bool
+    citations: tuple[int, ...]
+
+
+class Passage(_Form):
+    """A retrieved passage with its scores."""
+
+    chunk_id: str
+    document_id: str
+    work_id: str
+    start: int
+    end: int
+    text: str
+    title: str
+    reference: str
+    authority: Authority
+    doc_type: str
+    section: str
+    page: int | None
+    known_at: datetime
+    backfilled: bool
+    score: float
+    dense: float
+    lexical: float
+
+
+class Dropped(_Form):
+    """A drafted sentence that did not pass the gate, the point that stopped it, and why."""
+
+    text: str
+    point: str
+    reason: str
+
+
+class Step(_Form):
+    """What was done and how long it took."""
+
+    name: str
+    detail: str
+    milliseconds: float
+
+
+class Refusal(_Form):
+    """Why nothing was answered."""
+
+    reason: Reason
+    text: str
+
+
+class Answer(_Form):
+    """Sentences with citations, or a refusal; never both."""
+
+    question: str
+    as_of: datetime
+    text: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    refusal: Refusal | None
+    status: tuple[str, ...]
+    not_found: tuple[str, ...]
+    passages: tuple[Passage, ...]
+    dropped: tuple[Dropped, ...]
+    steps: tuple[Step, ...]
+    drafter: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, answer: reply.Answer) -> Self:
+        """The agent's answer with its citations numbered."""
+        numbers = _numbered(c for s in answer.sentences for c in s.citations)
+        return cls(
+            question=answer.question,
+            as_of=answer.as_of,
+            text=answer.text,
+            sentences=tuple(
+                Sentence(
+                    text=s.text,
+                    lead_in=s.lead_in,
+                    verbatim=s.verbatim,
+                    citations=tuple(dict.fromkeys(numbers[c] for c in s.citations)),
+                )
+                for s in answer.sentences
+            ),
+            citations=tuple(_citation(c, number) for c, number in numbers.items()),
+            refusal=(
+                Refusal(reason=answer.refusal, text=answer.refusal_text) if answer.refusal else None
+            ),
+            status=answer.status,
+            not_found=answer.not_found,
+            passages=tuple(Passage.model_validate(p) for p in answer.passages),
+            dropped=tuple(Dropped.model_validate(d) for d in answer.dropped),
+            steps=tuple(Step.model_validate(s) for s in answer.steps),
+            drafter=answer.drafter,
+            fingerprint=answer.fingerprint,
+        )
+
+
+def _numbered(citations: Iterable[reply.Citation]) -> dict[reply.Citation, int]:
+    return {c: number for number, c in enumerate(dict.fromkeys(citations), start=1)}
+
+
+def _citation(citation: reply.Citation, number: int) -> Citation:
+    values = {name: getattr(citation, name) for name in Citation.model_fields if name != "number"}
+    return Citation(number=number, **values)
+
+
+class SearchResult(_Form):
+    """Passages best first."""
+
+    query: str
+    as_of: datetime
+    passages: tuple[Passage, ...]
+
+
+class Document(_Form):
+    """A held document, without its text. `offset` counts what was recorded and is the cursor of a listing."""
+
+    id: str
+    work_id: str
+    version: int
+    offset: int
+    title: str
+    reference: str
+    doc_type: DocType
+    authority: Authority
+    agency: str | None
+    release: str | None
+    cfr_sections: tuple[str, ...]
+    company: str | None
+    form: str | None
+    published_on: date | None
+    effective_on: date | None
+    compliance_on: date | None
+    url: str | None
+    path: str
+    format: str
+    pages: int
+    characters: int
+    sha256: str
+    known_at: datetime
+    known_basis: str
+    backfilled: bool
+    recorded_at: datetime
+
+    @classmethod
+    def of(cls, held: Held) -> Self:
+        """The catalog's record, its metadata flattened to what listings show."""
+        own = {name for name in cls.model_fields if hasattr(held, name)}
+        values = {
+            name: getattr(held if name in own else held.metadata, name) for name in cls.model_fields
+        }
+        return cls(**values)
+
+
+class DocumentPage(_Form):
+    """One page of a listing; `next` is the `after` of the following one, null at the end."""
+
+    documents: tuple[Document, ...]
+    next: int | None
+
+
+class Text(_Form):
+    """A span of a document's stored text; `characters` is the length of the whole text."""
+
+    document_id: str
+    start: int
+    end: int
+    characters: int
+    text: str
+    page: int | None = None
+    printed: str | None = Field(default=None, description="The number printed on the page.")
+
+
+class Reject(_Form):
+    """A file that became no document, why, and what can be done about it."""
+
+    path: str
+    reason: str
+    message: str
+    hint: str
+
+    @classmethod
+    def of(cls, row: LedgerRow) -> Self:
+        """The ledger's row, for people."""
+        return cls.model_validate(row)
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 tells it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None
+    errors: list[dict[str, str]] | None = Field(
+        default=None, description="For a request that cannot be read: which part, and why."
+    )
+
+
+class Health(BaseModel):
+    """Names of the parts that answer, and of those that do not with the reason."""
+
+    ok: tuple[str, ...]
+    failing: dict[str, str]

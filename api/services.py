@@ -1,0 +1,93 @@
+"""Settings in, the opened parts of the program out: the only place that chooses implementations."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from agent.answer import Agent
+from api.settings import Settings
+from ingest.catalog import Catalog
+from ingest.embed import Embedder, open_embedder
+from ingest.index import Index
+from ingest.parse.worker import Limits, ParseWorkers
+from ingest.vectors import ChromaVectors, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What is open. `vectors` is None in a reader: exact as-of ranking reads the index alone."""
+
+    settings: Settings
+    catalog: Catalog
+    index: Index
+    embedder: Embedder
+    agent: Agent
+    vectors: Vectors | None = None
+
+
+@contextmanager
+def open_services(
+    settings: Settings,
+    *,
+    writing: bool = False,
+    catalog: Catalog | None = None,
+    embedder: Embedder | None = None,
+    model: Any = None,
+) -> Iterator[Services]:
+    """Open everything once; close it at the end. Each keyword replaces the real thing; `writing` opens Chroma as well.
+
+    Raises ModelMissing when an embedder or chat model is not installed, Damaged when home was written by another schema.
+    """
+    with ExitStack() as stack:
+        held = catalog or stack.enter_context(Catalog(settings.home))
+        encoder = embedder or open_embedder(
+            settings.embedder, threads=settings.threads, cache_dir=settings.home / "models"
+        )
+        cutting = cutting_name(settings, encoder)
+        vectors = _open_vectors(settings, cutting, encoder) if writing else None
+        index = Index(held, cutting, encoder.dimensions, vectors)
+        stack.callback(index.close)
+        drafter = model if model is not None else _open_model(settings.llm)
+        agent = Agent(
+            held,
+            index,
+            encoder,
+            model=drafter,
+            model_name=settings.llm if drafter is not None else "extractive",
+            fingerprint=settings.fingerprint,
+        )
+        yield Services(settings, held, index, encoder, agent, vectors)
+
+
+@contextmanager
+def open_catalog(settings: Settings) -> Iterator[Catalog]:
+    """The catalog alone: enough for reading documents, and no model is loaded."""
+    with Catalog(settings.home) as catalog:
+        yield catalog
+
+
+@contextmanager
+def open_workers(settings: Settings) -> Iterator[ParseWorkers]:
+    """The processes that parse, under the limits that settings state."""
+    limits = Limits(seconds=settings.parse_seconds, memory_mb=settings.parse_megabytes)
+    with ParseWorkers(settings.parse_workers, limits) as workers:
+        yield workers
+
+
+def cutting_name(settings: Settings, embedder: Embedder) -> str:
+    """Names one way to cut and embed; index file and Chroma collection carry it, so two cuttings never mix."""
+    return f"{settings.chunk.fingerprint}-{embedder.name}".replace("/", "-").replace(":", "-")
+
+
+def _open_vectors(settings: Settings, cutting: str, embedder: Embedder) -> Vectors:
+    where = settings.vectors_url or settings.home / "chroma"
+    return ChromaVectors(where, f"regtape-{cutting}", embedder.dimensions)
+
+
+def _open_model(name: str) -> Any:
+    if name == "none":
+        return None  # agent.llm is not even imported
+    from agent.llm import open_chat_model
+
+    return open_chat_model(name)

@@ -1,0 +1,92 @@
+"""REGTAPE_… variables in, one frozen object of choices out.
+
+Imported only where something is opened: pydantic-settings costs 0.16 s, and `regtape --help` must not wait for it.
+"""
+
+import json
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ingest.chunk import ChunkSettings
+from ingest.errors import BadRequest
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Settings(BaseSettings):
+    """Choices of the running program. Each can be set by a variable: REGTAPE_HOME, REGTAPE_CHUNK__TOKENS, …"""
+
+    model_config = SettingsConfigDict(
+        env_prefix="REGTAPE_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    home: Path = Field(
+        default_factory=lambda: user_data_path("regtape", appauthor=False),
+        description="The folder that holds everything: catalog, index, vectors, caches.",
+    )
+    embedder: str = Field(
+        default="minilm",
+        description="Which embedder makes the vectors; another name is another index.",
+    )
+    chunk: ChunkSettings = Field(
+        default=ChunkSettings(), description="How documents are cut; another cut is another index."
+    )
+    llm: str = Field(
+        default="none",
+        description="Which chat model drafts answers; 'none' answers in the evidence's own words.",
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="Threads of one model session; unset: all cores."
+    )
+    vectors_url: str | None = Field(
+        default=None, description="A Chroma server, http(s)://host:port; unset: embedded in home."
+    )
+    parse_workers: int = Field(
+        default_factory=_cores, ge=1, description="Processes that parse documents."
+    )
+    parse_seconds: float = Field(
+        default=120.0, gt=0, description="A file that takes longer to parse is rejected."
+    )
+    parse_megabytes: int = Field(
+        default=1500, ge=64, description="A file that takes more memory to parse is rejected."
+    )
+    ask_workers: int = Field(
+        default=1,
+        ge=0,
+        description="Processes that answer for `regtape serve`; 0: threads of the server itself.",
+    )
+    ask_queue: int = Field(
+        default=32,
+        ge=1,
+        description="Requests that may wait for an answer; more are told to retry.",
+    )
+    ask_seconds: float = Field(
+        default=120.0, gt=0, description="An answer that takes longer is given up."
+    )
+    request_bytes: int = Field(
+        default=1_000_000, ge=1024, description="A larger HTTP request body is refused."
+    )
+
+    @property
+    def fingerprint(self) -> str:
+        """Names what shapes an answer (cutting, embedder, drafter), so that results made with it can be told apart."""
+        shaping = {"embedder": self.embedder, "chunk": self.chunk.fingerprint, "llm": self.llm}
+        return sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def load_settings(**chosen: Any) -> Settings:
+    """Settings from the environment, with what is not None in `chosen` instead. Raises BadRequest, naming the variable."""
+    try:
+        return Settings(**{name: value for name, value in chosen.items() if value is not None})
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        name = "REGTAPE_" + "__".join(str(part) for part in first["loc"]).upper()
+        raise BadRequest(f"{name}={first['input']!r}: {first['msg']}") from exc
