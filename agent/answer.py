@@ -3,8 +3,9 @@
     retrieve → weigh → draft → gate → ship
                   ↘ refuse ↙
 
-Whatever drafts, the gate decides: a drafted sentence that fails is replaced by the evidence's own words, and a sentence of
-the evidence ships only verbatim, with its speaker and stage. No sentence left: refuse, with the reason.
+Whatever drafts, the gate decides: a drafted sentence that fails is replaced by the evidence's own
+words, and a sentence of the evidence ships only verbatim, with its speaker and stage. No sentence
+left: refuse, with the reason.
 """
 
 import time
@@ -56,7 +57,9 @@ class _State(TypedDict, total=False):
 
 @dataclass(slots=True)
 class Agent:
-    """Answers from one catalog and index. `model` is a LangChain chat model that drafts, or None for extraction."""
+    """Answers from one catalog and index. `model` is a LangChain chat model that drafts, or None
+    for extraction.
+    """
 
     catalog: Catalog
     index: Index
@@ -75,7 +78,9 @@ class Agent:
         filters: Filters | None = None,
         on_step: Callable[[Step], None] = lambda _: None,
     ) -> Answer:
-        """One checked answer as of a moment (default: now). Raises BadRequest on an empty or endless question."""
+        """One checked answer as of a moment (default: now). Raises BadRequest on an empty or
+        endless question.
+        """
         words = " ".join(question.split())
         if not words or len(words) > _QUESTION_MOST:
             raise BadRequest(
@@ -155,7 +160,7 @@ class Agent:
             found = candidates(
                 state["question"], state["evidence"], self.catalog, self.index, self.embedder
             )
-            chosen = select(state["question"], found, self.index, state["evidence"])
+            chosen = select(found, self.index, state["evidence"])
             sure = answerable(state["question"], state["evidence"], found, chosen, self.index)
             say(
                 f"{len(chosen)} of {len(found)} sentences; {sure.probability:.2f} that they answer: {sure.reason}"
@@ -211,11 +216,13 @@ class Agent:
         return kept, sentences, dropped
 
     def _own_words(self, c: Candidate) -> tuple[Sentence | None, Dropped | None]:
-        """A sentence of the evidence, trimmed where the gate allows, with its checked quote and label."""
+        """A sentence of the evidence, trimmed where the gate allows, with its checked quote and
+        label.
+        """
         verdict = admit(c.quote, self.catalog.text(c.passage.document_id))
         if not verdict.passed:
             return None, Dropped(c.quote.text, verdict.point, verdict.reason)
-        words = min([c.quote.text, *trims(c.quote.text, c.quote.speaker)], key=len)
+        words = min([c.quote.text, *trims(c.quote.text)], key=len)
         return Sentence(words, (self._citation(c),), words == c.quote.text, verdict.lead_in), None
 
     def _citation(self, c: Candidate) -> Citation:
@@ -240,9 +247,11 @@ class Agent:
     def _rewritten(
         self, question: str, chosen: Sequence[Candidate], own: Sequence[Sentence]
     ) -> tuple[list[Sentence], list[Dropped]]:
-        """The model's sentences that pass the gate; where one fails, the quote it names stands in for it.
+        """The model's sentences that pass the gate; where one fails, the quote it names stands in
+        for it.
 
-        A model that fails, stalls or writes nonsense costs its time and nothing else: all evidence then ships verbatim.
+        A model that fails, stalls or writes nonsense costs its time and nothing else: all evidence
+        then ships verbatim.
         """
         try:
             written = complete(self.model, prompts.render(question, [c.quote.text for c in chosen]))

@@ -62,10 +62,13 @@ class LlamaChat(BaseChatModel):
     max_tokens: int = Field(default=256, ge=1, description="Longest reply, in tokens.")
     temperature: float = Field(default=0.0, ge=0.0)
     seed: int = Field(default=0, description="Of the sampler; without effect at temperature 0.")
-    threads: int = Field(default=1, ge=1, description="CPU threads; more than there are idle cores is slower, not faster.")
+    threads: int = Field(
+        default=1,
+        ge=1,
+        description="CPU threads; more than there are idle cores is slower, not faster.",
+    )
     context: int = Field(default=4096, ge=256, description="Tokens of prompt and reply together.")
     seconds: float = Field(default=60.0, gt=0, description="Budget of one reply.")
-    grammar: str | None = Field(default=None, repr=False, description="GBNF grammar that a reply must follow.")
 
     _server: Any = PrivateAttr(default=None)
     _loading: threading.Lock = PrivateAttr(default_factory=threading.Lock)
@@ -76,13 +79,20 @@ class LlamaChat(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {"name": self.name, "temperature": self.temperature, "seed": self.seed, "max_tokens": self.max_tokens}
+        return {
+            "name": self.name,
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "max_tokens": self.max_tokens,
+        }
 
     def load(self) -> Self:
         """Read the weights now rather than at the first question. Raises ModelMissing."""
         with self._loading:
             if self._server is None:
-                self._server = _serve(self.path, self.name, threads=self.threads, context=self.context)
+                self._server = _serve(
+                    self.path, self.name, threads=self.threads, context=self.context
+                )
         return self
 
     def _generate(
@@ -104,8 +114,16 @@ class LlamaChat(BaseChatModel):
 
         self._run(messages, stop, kwargs, take)
         if not last.get("timings"):  # the closing event of a reply that ran to its end
-            raise OverBudget("time", f"{self.name} did not finish its reply in {self.seconds:g} s", "ask for less, or raise `seconds`")
-        message = AIMessage(content="".join(words), usage_metadata=_usage(last), response_metadata=_about(last, self.name))
+            raise OverBudget(
+                "time",
+                f"{self.name} did not finish its reply in {self.seconds:g} s",
+                "ask for less, or raise `seconds`",
+            )
+        message = AIMessage(
+            content="".join(words),
+            usage_metadata=_usage(last),
+            response_metadata=_about(last, self.name),
+        )
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -142,9 +160,13 @@ class LlamaChat(BaseChatModel):
             enough.set()  # whoever stops reading stops the engine too
 
     def _run(
-        self, messages: list[BaseMessage], stop: list[str] | None, more: dict[str, Any], take: Callable[[Any], bool]
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        more: dict[str, Any],
+        take: Callable[[Any], bool],
     ) -> None:
-        unknown = set(more) - {"max_tokens", "temperature", "seed", "grammar"}
+        unknown = set(more) - {"max_tokens", "temperature", "seed"}
         if unknown:
             raise BadRequest(f"{self.name} does not take {', '.join(sorted(unknown))}")
         request = {
@@ -157,8 +179,6 @@ class LlamaChat(BaseChatModel):
         }
         if stop:
             request["stop"] = stop
-        if grammar := more.get("grammar", self.grammar):
-            request["grammar"] = grammar
         self.load()
         kept: list[BaseException] = []
 
@@ -193,9 +213,13 @@ def _serve(path: Path, name: str, *, threads: int, context: int) -> Any:
     settings.warmup = False
     settings.cache_ram_mib = 0
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
-    settings.cpuparams.poll = settings.cpuparams_batch.poll = 0  # waiting threads sleep; spinning ones starve the feature reads
+    settings.cpuparams.poll = settings.cpuparams_batch.poll = (
+        0  # waiting threads sleep; spinning ones starve the feature reads
+    )
     settings.api_keys = [secrets.token_hex(32)]
-    settings.ui = settings.endpoint_slots = settings.endpoint_props = settings.endpoint_metrics = False
+    settings.ui = settings.endpoint_slots = settings.endpoint_props = settings.endpoint_metrics = (
+        False
+    )
     try:
         return llama.Server(settings)
     except RuntimeError as exc:
@@ -211,7 +235,11 @@ def _checked(event: Any) -> dict[str, Any]:
     if error is None:
         return event or {}
     if error.get("type") == "exceed_context_size_error":
-        raise OverBudget("size", f"the prompt has {error['n_prompt_tokens']} tokens, the model reads {error['n_ctx']}", "send less evidence")
+        raise OverBudget(
+            "size",
+            f"the prompt has {error['n_prompt_tokens']} tokens, the model reads {error['n_ctx']}",
+            "send less evidence",
+        )
     raise BadRequest(f"llama.cpp refused the request: {error.get('message', 'no reason given')}")
 
 
@@ -219,12 +247,18 @@ def _next(events: "queue.SimpleQueue[Any]", deadline: float, model: LlamaChat) -
     try:
         return events.get(timeout=max(0.0, deadline - time.monotonic()))
     except queue.Empty:
-        raise OverBudget("time", f"{model.name} did not finish its reply in {model.seconds:g} s", "ask for less, or raise `seconds`") from None
+        raise OverBudget(
+            "time",
+            f"{model.name} did not finish its reply in {model.seconds:g} s",
+            "ask for less, or raise `seconds`",
+        ) from None
 
 
 def _role(message: BaseMessage) -> str:
     if message.type not in _ROLES:
-        raise BadRequest(f"a {message.type} message cannot be sent to a GGUF model; send {', '.join(sorted(_ROLES))}")
+        raise BadRequest(
+            f"a {message.type} message cannot be sent to a GGUF model; send {', '.join(sorted(_ROLES))}"
+        )
     return _ROLES[message.type]
 
 
@@ -247,5 +281,3 @@ def _about(last: dict[str, Any], name: str) -> dict[str, Any]:
         "read_per_second": round(last["timings"]["prompt_per_second"], 1),
         "written_per_second": round(last["timings"]["predicted_per_second"], 1),
     }
-
-

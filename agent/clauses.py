@@ -18,7 +18,21 @@ _SECOND_CLAUSE = set(
 )
 _BE = {"is": "present", "are": "present", "was": "past", "were": "past"}
 _MODAL = {"must", "may", "might", "would", "could", "should", "will", "can"}
-_STARTS_TAIL = {"for", "in", "on", "at", "under", "during", "within", "from", "to", "with", "after", "before", ","}
+_STARTS_TAIL = {
+    "for",
+    "in",
+    "on",
+    "at",
+    "under",
+    "during",
+    "within",
+    "from",
+    "to",
+    "with",
+    "after",
+    "before",
+    ",",
+}
 
 
 def forms(sentence: Sequence[Token]) -> list[tuple[Token, ...]]:
@@ -57,13 +71,21 @@ def _one_clause(rest: Sequence[Token]) -> bool:
 
 
 def _date_belongs_to_verb(rest: Sequence[Token]) -> bool:
-    """Whether a date at the end can only date the act: "adopted Rule 612 in 2005", not "fees of exchanges in 2005"."""
-    last = rest[-1]
-    if last.word in {"effective", "effect", "force"}:
-        return True
+    """Whether a date at the end can only date the act.
+
+    "adopted Rule 612 in 2005" and "the amendments became effective in 2005", but not "examined
+    fees of exchanges in 2005" or "proposed making the rule effective in 2005".
+    """
     strong = [token for token in rest if not token.weak]
-    names_a_rule = last.value is not None and last.value.kind in {ValueKind.RULE, ValueKind.RELEASE}
-    return names_a_rule and len(strong) == 3
+    if len(strong) == 3 and strong[-1].word in {"effective", "effect"}:
+        return strong[1].word in _BECOME
+    last = strong[-1].value if strong else None
+    return (
+        last is not None and last.kind in {ValueKind.RULE, ValueKind.RELEASE} and len(strong) == 3
+    )
+
+
+_BECOME = {"becomes", "became", "become", "is", "was", "are", "were", "took", "takes"}
 
 
 def _active(sentence: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
@@ -79,9 +101,13 @@ def _active(sentence: Sequence[Token]) -> Iterator[tuple[Token, ...]]:
     told = _told(chain, sentence[verb])
     first = sentence[by + 1]
     number = first.value is not None and first.value.kind is not ValueKind.RULE
-    if not subject or not told or number or first.word.endswith("ing") or not _one_clause(subject):
-        return
     middle = sentence[verb + 1 : by]
+    # "was required to be filed by the broker": the broker files, it does not require.
+    adverb = not middle or (len(middle) == 1 and middle[0].word.endswith("ly"))
+    if not subject or not told or not adverb or number or first.word.endswith("ing"):
+        return
+    if not _one_clause(subject):
+        return
     ends = [at for at in range(by + 2, len(sentence)) if sentence[at].word in _STARTS_TAIL]
     for end in (len(sentence), *ends[:3]):
         agent = sentence[by + 1 : end]

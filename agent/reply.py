@@ -41,7 +41,9 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of evidence as retrieved: `text` is the stored text at [start, end) of the document."""
+    """A piece of evidence as retrieved: `text` is the stored text at [start, end) of the
+    document.
+    """
 
     chunk_id: str
     document_id: str
@@ -66,7 +68,9 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A checked quote: `quote == text[start:end]` of the stored document, `sha256` of the quote in UTF-8."""
+    """A checked quote: `quote == text[start:end]` of the stored document, `sha256` of the quote in
+    UTF-8.
+    """
 
     document_id: str
     title: str
@@ -86,7 +90,9 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One shipped sentence. verbatim: it is the quote's own words (with `lead_in` before it), not a drafted wording."""
+    """One shipped sentence. verbatim: it is the quote's own words (with `lead_in` before it), not a
+    drafted wording.
+    """
 
     text: str
     citations: tuple[Citation, ...]
@@ -116,7 +122,8 @@ class Step:
 class Answer:
     """Sentences with citations, or a refusal with its reason; never both.
 
-    status     lines on the rules concerned, each ending "according to the documents held, through DATE"
+    status     lines on the rules concerned, each ending "according to the documents held, through
+               DATE"
     not_found  parts of the question nothing was found for
     passages   what was retrieved, best first (at least ten where there are ten)
     """

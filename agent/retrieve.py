@@ -1,9 +1,9 @@
 """Question in, evidence out: dense + lexical → fuse → dedupe → join neighbours, as of a moment.
 
-Scores are those of `ingest.index` over exactly the passages known by then. Fusion is a weighted sum of
-min-max normalised scores over the union of both candidate lists (Bruch, Gai, Ingber, "An Analysis of
-Fusion Functions for Hybrid Retrieval", 2023, found it ahead of reciprocal rank fusion); ties are broken
-by chunk id. Every constant was chosen on the dev questions.
+Scores are those of `ingest.index` over exactly the passages known by then. Fusion is a weighted sum
+of min-max normalised scores over the union of both candidate lists (Bruch, Gai, Ingber, "An
+Analysis of Fusion Functions for Hybrid Retrieval", 2023, found it ahead of reciprocal rank fusion);
+ties are broken by chunk id. Every constant was chosen on the dev questions.
 """
 
 import re
@@ -80,7 +80,9 @@ class Evidence:
 
 
 def understand(question: str, embedder: Embedder) -> Query:
-    """Terms with weights: the question's own, and at lower weight those that the field's names add."""
+    """Terms with weights: the question's own, and at lower weight those that the field's names
+    add.
+    """
     own = query_terms(question)
     weights = dict.fromkeys(own, 1.0)
     for phrase, added in _names():
@@ -152,7 +154,9 @@ class _Scores:
 
 
 def _top(scores: NDArray[np.floating], take: int) -> NDArray[np.int64]:
-    """The best rows; those that tie with the last of them come along, so no cut depends on order."""
+    """The best rows; those that tie with the last of them come along, so no cut depends on
+    order.
+    """
     if take >= len(scores):
         return np.arange(len(scores))
     threshold = np.partition(scores, len(scores) - take)[len(scores) - take]
@@ -195,7 +199,8 @@ def _with_dates(
 ) -> list[Scored]:
     """The DATES lines of the likeliest documents, raised to where their document stands.
 
-    "Effective date: May 30, 2017." shares no word with "when did settlement shorten?", and answers it.
+    "Effective date: May 30, 2017." shares no word with "when did settlement shorten?", and answers
+    it.
     """
     best: dict[int, float] = {}
     for score, row in scored:

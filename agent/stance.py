@@ -135,6 +135,7 @@ _HYPOTHETICAL = re.compile(
     r"|\bhypothetical(?:ly)?\b|\bwere\sto\b|\b[Aa]lternatively,?\s(?:the\sCommission|we)\scould\b|\bcould\s(?:have\s)?[a-z]+"
     r"|^(?:For\sexample,\s)?[Ii]f\b.{0,200}\b(?:would|could|might)\b|\bmight\s(?:be|have|not)\b"
 )
+_UNCERTAIN = re.compile(r"[Ii]f |could|might|were to|uppose|ssum|hypothet")
 _ALTERNATIVE = re.compile(
     r"\b(?:alternative(?:ly)?|would|could|instead|option|approach|considered)\b", re.IGNORECASE
 )
@@ -165,7 +166,6 @@ _H_SRO = re.compile(
     r"self-regulatory organization['’]?s?['’]?\s|\bexchange['’]s statement|terms of substance",
     re.IGNORECASE,
 )
-_H_STUDY = re.compile(r"\b(?:empirical|pilot results|oea|studies)\b", re.IGNORECASE)
 
 _CODIFIED = {"regulation", "statute"}
 _NOT_THE_COMMISSION = {"filing", "statement", "news", "guide", "other", "agenda"}
@@ -198,25 +198,41 @@ def _speaker(sentence: str, path: str, doc_type: str, kind: str, before: str) ->
     if kind == "rule text" or doc_type in _CODIFIED:
         foreign = doc_type == "statute" or _european(path, sentence)
         return Speaker.OTHER if foreign else Speaker.COMMISSION
-    if _H_DISSENT.search(path):
+    if doc_type in _NOT_THE_COMMISSION or "dissent" in _heading(path):
         return Speaker.OTHER
     main = _main_clause(sentence)
     said = _first_subject(main)
     if said is not None:
         return said
-    if doc_type not in _NOT_THE_COMMISSION and _NAME_SPEAKS.match(main):
+    if _NAME_SPEAKS.match(main):
         return Speaker.EXCHANGE if doc_type == "notice" else Speaker.COMMENTER
     if _PRONOUN_SPEECH.match(sentence):
         told = _last_told(before)
         if told is not None:
             return told
-    if _H_COMMENTS.search(path.rpartition(" › ")[2]) and _NAMED_SPEECH.search(main):
+    if "comments" in _heading(path) and _NAMED_SPEECH.search(main):
         return Speaker.COMMENTER
-    if doc_type in _NOT_THE_COMMISSION:
-        return Speaker.OTHER
-    if _H_SRO.search(path):
-        return Speaker.EXCHANGE
-    return Speaker.COMMISSION
+    return Speaker.EXCHANGE if "sro" in _heading(path) else Speaker.COMMISSION
+
+
+@lru_cache(maxsize=4096)
+def _heading(path: str) -> frozenset[str]:
+    """What the headings say; those marked "last" only from the innermost one."""
+    innermost = path.rpartition(" › ")[2]
+    return frozenset(
+        name
+        for name, pattern, where in (
+            ("comments", _H_COMMENTS, innermost),
+            ("dissent", _H_DISSENT, path),
+            ("sro", _H_SRO, path),
+            ("alternatives", _H_ALTERNATIVES, path),
+            ("final", _H_FINAL, innermost),
+            ("proposed", _H_PROPOSED, innermost),
+            ("prior", _H_PRIOR, innermost),
+            ("background", _H_BACKGROUND, innermost),
+        )
+        if pattern.search(where)
+    )
 
 
 def _main_clause(sentence: str) -> str:
@@ -227,12 +243,32 @@ def _main_clause(sentence: str) -> str:
     return sentence[comma + 2 :] if 0 < comma < len(sentence) - 20 else sentence
 
 
-_SUBJECTS: tuple[tuple[Speaker, re.Pattern[str]], ...] = (
-    (Speaker.COMMISSION, _COMMISSION_SUBJECT),
-    (Speaker.COMMENTER, _COMMENTER_SUBJECT),
-    (Speaker.STUDY, _STUDY),
-    (Speaker.EXCHANGE, _EXCHANGE),
-    (Speaker.OTHER, _OTHER),
+# With each pattern, stems of which one must occur: to look for those first saves most of the time.
+_SUBJECTS: tuple[tuple[Speaker, re.Pattern[str], re.Pattern[str]], ...] = tuple(
+    (who, re.compile(stems, re.IGNORECASE), pattern)
+    for who, stems, pattern in (
+        (Speaker.COMMISSION, r"commission|\bwe\b|\bsec\b", _COMMISSION_SUBJECT),
+        (
+            Speaker.COMMENTER,
+            r"comment|respondent|letter|firms?\b|issuer|associat|group|individual",
+            _COMMENTER_SUBJECT,
+        ),
+        (
+            Speaker.STUDY,
+            r"stud|analys|research|paper|author|academic|literature|OEA|DERA|economist|survey|finding|result|data|et al|pilot",
+            _STUDY,
+        ),
+        (
+            Speaker.EXCHANGE,
+            r"exchange|participants|committee|sro|applicant|[A-Z]{3}|nasdaq|cboe|arca|amex",
+            _EXCHANGE,
+        ),
+        (
+            Speaker.OTHER,
+            r"congress|senat|represent|GAO|government|IOSCO|FSOC|court|treasury|CFTC|federal|department|legislat|industry|commissioner|dissent|majority",
+            _OTHER,
+        ),
+    )
 )
 
 
@@ -240,8 +276,8 @@ def _first_subject(clause: str) -> Speaker | None:
     """Whoever is named first as the subject of a verb of saying."""
     found = [
         (m.start(), n, who)
-        for n, (who, pattern) in enumerate(_SUBJECTS)
-        if (m := pattern.search(clause))
+        for n, (who, stems, pattern) in enumerate(_SUBJECTS)
+        if stems.search(clause) and (m := pattern.search(clause))
     ]
     if not found:
         return None
@@ -270,46 +306,47 @@ def _european(path: str, sentence: str) -> bool:
 
 
 def _stage(sentence: str, path: str, doc_type: str, kind: str, speaker: Speaker) -> Stage:
-    proposed_document = doc_type in {"proposed rule"}
     if kind == "rule text" or doc_type in _CODIFIED:
-        return Stage.PROPOSED if proposed_document else Stage.ADOPTED
-    if _H_DISSENT.search(path):
+        return Stage.PROPOSED if doc_type == "proposed rule" else Stage.ADOPTED
+    if doc_type in _NOT_THE_COMMISSION:
+        return (
+            Stage.PROPOSED
+            if doc_type != "filing" and _PROPOSED.search(sentence)
+            else Stage.BACKGROUND
+        )
+    if "dissent" in _heading(path):
         return Stage.REJECTED
-    if speaker in (Speaker.COMMENTER, Speaker.STUDY, Speaker.OTHER):
-        return _others_stage(sentence, doc_type, speaker)
-    if speaker is Speaker.EXCHANGE:
-        return _exchange_stage(sentence)
-    return _commission_stage(sentence, path, doc_type)
+    if speaker is Speaker.COMMISSION:
+        return _commission_stage(sentence, _heading(path), doc_type)
+    return (
+        _exchange_stage(sentence)
+        if speaker is Speaker.EXCHANGE
+        else _others_stage(sentence, speaker)
+    )
 
 
-def _others_stage(sentence: str, doc_type: str, speaker: Speaker) -> Stage:
+def _others_stage(sentence: str, speaker: Speaker) -> Stage:
     if _PRIOR.search(sentence):
         return Stage.PRIOR_LAW
-    if _PROPOSED.search(sentence) and speaker is not Speaker.STUDY:
-        return Stage.PROPOSED
-    return Stage.BACKGROUND
+    told = _PROPOSED.search(sentence) and speaker is not Speaker.STUDY
+    return Stage.PROPOSED if told else Stage.BACKGROUND
+
+
+_EXCHANGE_PLANS = re.compile(r"\b[Pp]ropos|\bwould\b|\bwill\b")
 
 
 def _exchange_stage(sentence: str) -> Stage:
     if _PRIOR.search(sentence) and not re.search(r"\bpropos(?:es|ing)\b", sentence):
         return Stage.PRIOR_LAW
-    return (
-        Stage.PROPOSED
-        if re.search(r"\b[Pp]ropos|\bwould\b|\bwill\b", sentence)
-        else Stage.BACKGROUND
-    )
+    return Stage.PROPOSED if _EXCHANGE_PLANS.search(sentence) else Stage.BACKGROUND
 
 
-def _commission_stage(sentence: str, path: str, doc_type: str) -> Stage:
+def _commission_stage(sentence: str, heading: frozenset[str], doc_type: str) -> Stage:
     proposed_document = doc_type == "proposed rule"
-    heading = path.rpartition(" › ")[2]
     if not proposed_document and _REJECTED.search(sentence):
         return Stage.REJECTED
-    if (
-        _H_ALTERNATIVES.search(path)
-        and _ALTERNATIVE.search(sentence)
-        and not _ADOPTED.search(sentence)
-    ):
+    alternative = "alternatives" in heading and _ALTERNATIVE.search(sentence)
+    if alternative and not _ADOPTED.search(sentence):
         return Stage.HYPOTHETICAL if proposed_document else Stage.REJECTED
     if not proposed_document and _AS_PROPOSED_NOW.search(sentence):
         return Stage.ADOPTED
@@ -319,23 +356,23 @@ def _commission_stage(sentence: str, path: str, doc_type: str) -> Stage:
         return Stage.BACKGROUND
     if _PRIOR.search(sentence):
         return Stage.PRIOR_LAW
-    if _HYPOTHETICAL.search(sentence):
+    if _UNCERTAIN.search(sentence) and _HYPOTHETICAL.search(sentence):
         return Stage.HYPOTHETICAL
     if proposed_document:
-        return Stage.BACKGROUND if _H_BACKGROUND.search(heading) else Stage.PROPOSED
+        return Stage.BACKGROUND if "background" in heading else Stage.PROPOSED
     if _ADOPTED.search(sentence):
         return Stage.ADOPTED
     return _by_heading(sentence, heading, doc_type)
 
 
-def _by_heading(sentence: str, heading: str, doc_type: str) -> Stage:
-    if _H_FINAL.search(heading):
+def _by_heading(sentence: str, heading: frozenset[str], doc_type: str) -> Stage:
+    if "final" in heading:
         return Stage.ADOPTED
-    if _H_PROPOSED.search(heading):
+    if "proposed" in heading:
         return Stage.PROPOSED if re.search(r"\bwould\b", sentence) else Stage.BACKGROUND
-    if _H_PRIOR.search(heading):
+    if "prior" in heading:
         return Stage.PRIOR_LAW
-    if _H_BACKGROUND.search(heading):
+    if "background" in heading:
         return Stage.BACKGROUND
     settled = doc_type in {"final rule", "order", "interpretation", "press release", "faq"}
     return Stage.ADOPTED if settled and _RULEISH.search(sentence) else Stage.BACKGROUND
@@ -356,7 +393,9 @@ _WHOSE: dict[Speaker, str] = {
 }
 _SAYS_STAGE: dict[Stage, re.Pattern[str]] = {
     Stage.PRIOR_LAW: re.compile(
-        r"\b(?:prior to|before|formerly|previous(?:ly)?|former|had)\b", re.IGNORECASE
+        r"\b(?:formerly|previously|then-current|former\s\w+\s?rule"
+        r"|(?:prior to|before) (?:the |these |this )?(?:amendment|adoption|rulemaking))",
+        re.IGNORECASE,
     ),
     Stage.PROPOSED: re.compile(
         r"\b(?:re)?propos(?:ed|es|al|als|ing)\b|\bwould have\b", re.IGNORECASE

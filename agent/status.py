@@ -1,7 +1,8 @@
 """Cited documents in, lines on what they were worth at the asked moment out.
 
-A line says only what the cited document states of itself (its type and dates) set against the asked moment; whether a
-later document stayed, amended or withdrew it is the rulebook's question, so each line ends with what is held.
+A line says only what the cited document states of itself (its type and dates) set against the asked
+moment; whether a later document stayed, amended or withdrew it is the rulebook's question, so each
+line ends with what is held.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,9 @@ from ingest.moment import NEW_YORK
 _BINDING = {DocType.FINAL_RULE, DocType.ORDER, DocType.REGULATION}
 
 
-def status_lines(sentences: Iterable[Sentence], catalog: Catalog, as_of: datetime) -> tuple[str, ...]:
+def status_lines(
+    sentences: Iterable[Sentence], catalog: Catalog, as_of: datetime
+) -> tuple[str, ...]:
     """One line for each rulemaking document cited, in the order of first citation."""
     ids = dict.fromkeys(c.document_id for s in sentences for c in s.citations)
     day = as_of.astimezone(NEW_YORK).date()
@@ -28,7 +31,10 @@ def status_lines(sentences: Iterable[Sentence], catalog: Catalog, as_of: datetim
     if not works or through is None:
         return ()
     held_through = min(through, as_of).astimezone(NEW_YORK).date()
-    return tuple(f"{line}, according to the documents held, through {held_through}." for line in works.values())
+    return tuple(
+        f"{line}, according to the documents held, through {held_through}."
+        for line in works.values()
+    )
 
 
 def _line(held: Held, day: date) -> str | None:
@@ -45,11 +51,15 @@ def _line(held: Held, day: date) -> str | None:
 def _dates(held: Held, day: date) -> str:
     meta, parts = held.metadata, []
     if meta.effective_on:
-        parts.append(f"{'effective' if meta.effective_on <= day else 'not yet effective; effective from'} {meta.effective_on}")
+        parts.append(
+            f"{'effective' if meta.effective_on <= day else 'not yet effective; effective from'} {meta.effective_on}"
+        )
     elif meta.effective_text:
         parts.append(f"effective {_short(meta.effective_text)}")
     if meta.compliance_on:
-        parts.append(f"compliance {'required since' if meta.compliance_on <= day else 'from'} {meta.compliance_on}")
+        parts.append(
+            f"compliance {'required since' if meta.compliance_on <= day else 'from'} {meta.compliance_on}"
+        )
     elif meta.compliance_text:
         parts.append(f"compliance {_short(meta.compliance_text)}")
     return "; ".join(parts) if parts else "its effective date is not stated where one is expected"

@@ -74,12 +74,36 @@ class Value:
 
 
 def same(one: Value, other: Value) -> bool:
-    """Equal in kind, amount, unit and bound. A rule may leave out its regulation, but not name another."""
+    """Equal in kind, amount, unit and bound.
+
+    "Rule 612" may leave out its part (17 CFR 242) or regulation (NMS), and only its own: it is not
+    "Rule 612 of Regulation SHO".
+    """
     if one.key != other.key or one.bound != other.bound:
         return False
-    if one.kind is ValueKind.RULE:
-        return one.unit == other.unit or "" in (one.unit, other.unit)
+    if one.kind is ValueKind.RULE and one.unit != other.unit:
+        return {one.unit, other.unit} <= _homes(one.amount)
     return True
+
+
+_HOMES: tuple[tuple[range, str], ...] = (
+    (range(100, 106), "Regulation M"),
+    (range(200, 205), "Regulation SHO"),
+    (range(300, 305), "Regulation ATS"),
+    (range(600, 615), "Regulation NMS"),
+    (range(1000, 1008), "Regulation SCI"),
+)
+
+
+def _homes(amount: str) -> set[str]:
+    """The units that mean the same for this rule number: no unit, its part, its regulation."""
+    number = re.match(r"\d+", amount)
+    if re.match(r"\d+[A-Za-z]+\d*-\d", amount):  # 15c3-5, 10b-5, 13f-2: the Exchange Act's own
+        return {"", "part 240"}
+    for numbers, regulation in _HOMES:
+        if number and int(number[0]) in numbers:
+            return {"", "part 242", regulation}
+    return {""}
 
 
 @lru_cache(maxsize=4096)
@@ -407,6 +431,8 @@ def _time(words: str) -> tuple[ValueKind, str, str]:
     clock = re.match(r"(\d{1,2})(?::(\d{2}))?(?::(\d{2}))?\s?([ap])?\.?(?:m\b\.?)?", words)
     assert clock is not None  # the scanner matched it
     hour = int(clock[1]) % 12 + (12 if clock[4] == "p" else 0) if clock[4] else int(clock[1])
+    if not clock[4] and not clock[1].startswith("0") and hour <= 12:  # "4:00" of which half-day?
+        return ValueKind.TIME, f"{hour}:{clock[2]}", "unmarked"
     zone = words[clock.end() :].strip(" ()")
     unit = "ET" if zone.startswith(("Eastern", "U.S. Eastern", "ET", "EST", "EDT")) else zone
     seconds = f":{clock[3]}" if clock[3] else ""
@@ -416,23 +442,29 @@ def _time(words: str) -> tuple[ValueKind, str, str]:
 def _cfr(words: str) -> tuple[ValueKind, str, str]:
     title = re.match(r"\d+", words)
     number = re.sub(r"^\d+\sC\.?F\.?R\.?\s?(?:§+\s?|[Pp]arts?\s)?", "", words)
-    number = re.sub(r"\s", "", number)
     if title is None or title[0] != "17":
         return ValueKind.RULE, f"{title[0] if title else ''} CFR {number}", ""
-    return ValueKind.RULE, _without_part(number), ""
+    return _codified(number)
 
 
 def _mark(words: str) -> tuple[ValueKind, str, str]:
     number = re.sub(r"[§\s]", "", words)
-    if "." not in number:
-        return ValueKind.SECTION, number, ""
-    return ValueKind.RULE, _without_part(number), ""
+    return _codified(words.lstrip("§ ")) if "." in number else (ValueKind.SECTION, number, "")
 
 
-def _without_part(number: str) -> str:
-    """ "242.612(b)" -> "612(b)": within title 17 the rule number is the section's part after the point."""
+def _codified(words: str) -> tuple[ValueKind, str, str]:
+    """ "242.611 of Regulation NMS": the regulation adds nothing when it is the rule's own."""
+    number, _, regulation = words.partition(" of ")
+    amount, unit = _without_part(re.sub(r"\s", "", number))
+    if regulation and regulation not in _homes(amount):
+        unit = f"{unit} of {regulation}"
+    return ValueKind.RULE, amount, unit
+
+
+def _without_part(number: str) -> tuple[str, str]:
+    """ "242.612(b)" -> ("612(b)", "part 242"); a part alone is its own number."""
     part, _, rule = number.partition(".")
-    return rule or f"part {part}"
+    return (rule, f"part {part}") if rule else (f"part {part}", "")
 
 
 def _rule(words: str) -> tuple[ValueKind, str, str]:
@@ -534,7 +566,7 @@ def _scan(sentence: str) -> Iterator[Raw]:
 
 
 def _read(sentence: str, start: int, end: int, name: str) -> Iterator[Raw]:
-    if name == "rules":
+    if name in ("rules", "cfr", "mark"):
         end = _with_regulation(sentence, end)
     words = sentence[start:end].rstrip()
     end = start + len(words)
@@ -564,7 +596,7 @@ def _listed(sentence: str, end: int, kind: ValueKind, unit: str) -> Iterator[Raw
     """The further numbers of "Rules 610(f) and 612(d)", which have no word of their own."""
     while found := _NEXT.match(sentence, end):
         item = re.sub(r"\s", "", found["item"])
-        amount = _without_part(item) if "." in item else item
+        amount = _without_part(item)[0] if "." in item else item
         bare_number = re.fullmatch(r"\d{1,2}", amount)
         if bare_number and kind is ValueKind.RULE:  # "Rule 612 and 2 others"
             return
@@ -608,7 +640,7 @@ _BEFORE: tuple[tuple[Bound, str], ...] = (
     ),
     (Bound.ABOVE, r"(?:more|greater|higher) than|in excess of|exceed(?:s|ed|ing)?|above|over"),
     (Bound.BELOW, r"(?:less|fewer|lower) than|below|under"),
-    (Bound.ABOUT, r"approximately|about|around|roughly|nearly|almost|an estimated|estimated|some"),
+    (Bound.ABOUT, r"approximately|about|around|roughly|an estimated"),
     (Bound.EXACT, r"exactly|precisely"),
 )
 _BEFORE_VALUE = re.compile(
@@ -637,6 +669,9 @@ _BOUNDED = {
 }
 
 
+_TIMES = {ValueKind.DURATION, ValueKind.DATE, ValueKind.TIME}
+
+
 def _bound(
     sentence: str, start: int, end: int, kind: ValueKind, reach: int
 ) -> tuple[Bound, tuple[Span, ...]]:
@@ -646,6 +681,10 @@ def _bound(
     before = _BEFORE_VALUE.search(sentence[low:start])
     if before:
         bound = _BEFORE[int(str(before.lastgroup)[1:])][0]
+        if kind in _TIMES and before[0].lower().split()[0] in {"over", "above", "under", "below"}:
+            return Bound.EXACT, (
+                (start, end),
+            )  # "phased in over two years" is during, not more than
         return bound, ((low + before.start(), end),)
     after = _AFTER_VALUE.match(sentence, end)
     if after and kind not in (ValueKind.DATE, ValueKind.TIME):

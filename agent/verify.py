@@ -122,15 +122,15 @@ def gate(sentence: str, evidence: Sequence[EvidenceSentence]) -> Verdict:
     return nearest
 
 
-def trims(sentence: str, speaker: Speaker = Speaker.OTHER) -> list[str]:
+def trims(sentence: str) -> list[str]:
     """Shorter wordings of a sentence that the gate lets pass, longest first; the sentence itself is not among them."""
-    spans = [span for span in _cut_spans(sentence, speaker) if span[1] > span[0]]
+    spans = [span for span in _cut_spans(sentence) if span[1] > span[0]]
     shorter: list[str] = []
     for kept in (spans, *([span] for span in spans)):
         words = _without(sentence, kept)
         if words and words != sentence and words not in shorter:
             shorter.append(words)
-    probe = EvidenceSentence(sentence, speaker=speaker)
+    probe = EvidenceSentence(sentence)
     return sorted((w for w in shorter if _supported(w, probe).passed), key=len, reverse=True)
 
 
@@ -172,21 +172,25 @@ def _overlap(draft: str, quote: EvidenceSentence) -> float:
 def _supported(draft: str, quote: EvidenceSentence) -> Verdict:
     own = _own_words(draft, quote)
     if own is None:
-        return Verdict(False, "signature", "its lead-in is not the quote's speaker and stage", quote)
-    ours = quote.speaker is Speaker.COMMISSION and not _foreign(quote)
-    said, stored = tokens(own, ours), tokens(quote.text, ours)
+        return Verdict(
+            False, "signature", "its lead-in is not the quote's speaker and stage", quote
+        )
+    ours = (
+        quote.speaker is Speaker.COMMISSION
+        and not _foreign(quote)
+        and not _WE_QUOTED.search(quote.text)
+    )
+    says_we = ours and bool(re.search(r"\b(?:we|our)\b", quote.text, re.IGNORECASE))
+    said, stored = tokens(own, says_we), tokens(quote.text, ours)
     if not any(not token.weak for token in said):
         return Verdict(False, "shape", "nothing was drafted", quote)
     if _other_commission(own, quote):
         return Verdict(False, "words", "the Commission of this document is not the SEC", quote)
     missing = _missing(said, stored, quote)
     if not missing:
-        stuck = None
-        for one in _framed(said, quote):
-            fits, where = _fits(one, stored, quote)
-            if fits:
-                return Verdict(True, "", "", quote, _lead(quote, own))
-            stuck = stuck or where
+        fits, stuck = _fits(said, stored, quote)
+        if fits:
+            return Verdict(True, "", "", quote, _lead(quote, own))
         point, reason = _why(said, stored, stuck)
     else:
         point, reason = _why_missing(said, stored, missing)
@@ -197,14 +201,20 @@ def _lead(quote: EvidenceSentence, sentence: str) -> str:
     return lead_in(quote.speaker, quote.stage, sentence)
 
 
-_LEADS = sorted({lead_in(who, when) for who in Speaker for when in Stage} - {""}, key=len, reverse=True)
+_LEADS = sorted(
+    {lead_in(who, when) for who in Speaker for when in Stage} - {""}, key=len, reverse=True
+)
 
 
 def _own_words(draft: str, quote: EvidenceSentence) -> str | None:
     """The draft without a lead-in of ours; None when that lead-in is another label's."""
     for words in _LEADS:
         if draft.lower().startswith(words.lower()):
-            return draft[len(words) :].strip() if words == lead_in(quote.speaker, quote.stage) else None
+            return (
+                draft[len(words) :].strip()
+                if words == lead_in(quote.speaker, quote.stage)
+                else None
+            )
     return draft
 
 
@@ -212,8 +222,12 @@ def _foreign(quote: EvidenceSentence) -> bool:
     """Whether "the Commission" here is Brussels' or another agency's."""
     if quote.agency:
         return "securities and exchange" not in quote.agency.lower()
-    around = " ".join((quote.title, quote.reference, *quote.path, quote.text))
-    return bool(re.search(r"\bEurop|\bESMA\b|\(E[UC]\)|/E[UC]\b|\bCFTC\b|Commodity Futures|\bFERC\b|Member States?", around))
+    around = " ".join((quote.title, quote.reference, *quote.path))
+    other = re.search(r"\bCFTC\b|Commodity Futures|\bFERC\b", around)
+    european = re.search(
+        r"\bEurop|\bESMA\b|\(E[UC]\)|/E[UC]\b|Member States?", f"{around} {quote.text}"
+    )
+    return bool(other or european)
 
 
 def _other_commission(draft: str, quote: EvidenceSentence) -> bool:
@@ -221,7 +235,12 @@ def _other_commission(draft: str, quote: EvidenceSentence) -> bool:
     return _foreign(quote) and bool(sec.search(draft)) and not sec.search(quote.text)
 
 
-def _missing(said: Sequence[Token], stored: Sequence[Token], quote: EvidenceSentence) -> list[Token]:
+_WE_QUOTED = re.compile(r"[\u201c\"][^\u201d\"]*\b(?:[Ww]e|[Oo]ur)\b")
+
+
+def _missing(
+    said: Sequence[Token], stored: Sequence[Token], quote: EvidenceSentence
+) -> list[Token]:
     """What keeps the draft from being read token by token: too few of its content words are the quote's."""
     have = {token.word for token in stored} | _lemmas(stored) | _lemmas(tokens(_context(quote)))
     content = [token for token in said if token.content]
@@ -238,46 +257,17 @@ def _context(quote: EvidenceSentence) -> str:
     return " ".join((*quote.path, quote.title))
 
 
-def _framed(said: tuple[Token, ...], quote: EvidenceSentence) -> Iterator[tuple[Token, ...]]:
-    """The draft, and the draft without a frame that its quote's label or heading vouches for."""
-    yield said
-    settled = quote.stage in {Stage.ADOPTED, Stage.BACKGROUND}
-    if quote.speaker is not Speaker.COMMISSION or not settled or _foreign(quote):
-        return
-    strong = [token for token in said[:8] if not token.weak]
-    heads = tuple(token.word for token in strong[:3])
-    if len(heads) == 3 and heads[0] in {"commission", "release"} and heads[1] in _REPORTS:
-        yield said[said.index(strong[2]) :]
-    if len(heads) == 3 and heads[:2] == ("according", "to") and heads[2] in {"commission", "release"} and len(strong) > 3:
-        yield said[said.index(strong[3]) :]
-    rule = strong[1].value if len(strong) > 2 else None
-    if heads[:1] == ("under",) and rule is not None and _heading_rule(quote) == rule.key:
-        yield said[said.index(strong[2]) :]
-
-
-_REPORTS = {"stated", "states", "said", "says", "noted", "notes", "explained", "explains"}
-
-
-def _heading_rule(quote: EvidenceSentence) -> tuple[ValueKind, str, str] | None:
-    """The one rule that the nearest heading with a rule in it names, if the quote itself names none."""
-    if any(token.value is not None and token.value.kind is ValueKind.RULE for token in tokens(quote.text)):
-        return None
-    for heading in reversed(quote.path):
-        named = {t.value.key for t in tokens(heading) if t.value is not None and t.value.kind is ValueKind.RULE}
-        if named:
-            return named.pop() if len(named) == 1 else None
-    return None
-
-
 Stuck = tuple[Token | None, Token | None]  # the quote's and the draft's token that would not fit
 
 
-def _fits(said: tuple[Token, ...], stored: tuple[Token, ...], quote: EvidenceSentence) -> tuple[bool, Stuck]:
+def _fits(
+    said: tuple[Token, ...], stored: tuple[Token, ...], quote: EvidenceSentence
+) -> tuple[bool, Stuck]:
     """Whether the draft is the quote after licensed edits, in any of the licensed orders."""
     drafts, sources = forms(said), [*forms(stored), *_resolved(stored, quote)]
     stuck: Stuck = (None, None)
     for n, source in enumerate(sources):
-        stretches = droppable(source, quote.speaker)
+        stretches = droppable(source)
         for m, draft in enumerate(drafts):
             fits, where = _aligned(draft, source, stretches)
             if fits:
@@ -287,7 +277,9 @@ def _fits(said: tuple[Token, ...], stored: tuple[Token, ...], quote: EvidenceSen
     return False, stuck
 
 
-def _aligned(said: Sequence[Token], stored: Sequence[Token], stretches: Sequence[tuple[int, int]]) -> tuple[bool, Stuck]:
+def _aligned(
+    said: Sequence[Token], stored: Sequence[Token], stretches: Sequence[tuple[int, int]]
+) -> tuple[bool, Stuck]:
     """Walk both from left to right; a step matches two tokens, passes a weak one, or leaves out a licensed stretch."""
     leave: dict[int, list[int]] = {}
     for start, end in stretches:
@@ -344,25 +336,29 @@ def _told_as(pattern: Token, surface: Token) -> bool:
     return word == base or (word.endswith("s") and not participle(word))
 
 
-_PASTS = set("took gave wrote began chose drew knew saw showed withdrew undertook made held set".split())
+_PASTS = set(
+    "took gave wrote began chose drew knew saw showed withdrew undertook made held set".split()
+)
 
 
 def _resolved(stored: tuple[Token, ...], quote: EvidenceSentence) -> Iterator[tuple[Token, ...]]:
-    """ "It …" or "The rule …" with the rule that the sentence before names, if it names one and nothing it could also mean."""
-    strong = [token for token in stored[:4] if not token.weak]
-    if not strong or strong[0].word not in {"it", "rule"} or (strong[0].word == "rule" and stored[0].word not in {"the", "this"}):
+    """ "It …" with the rule that is the subject of the sentence before, if "it" can mean nothing else there."""
+    if not stored or stored[0].word != "it":
         return
     neighbour = tokens(_last_sentence(quote.before))
-    rules = [token for token in neighbour if token.value is not None and token.value.kind is ValueKind.RULE]
-    rivals = [t for t in neighbour if t.word in _RIVALS or (t.word == "rule" and t.value is None)]
-    leads = bool(neighbour) and neighbour[0].value is not None
-    if len(rules) == 1 and not rivals and (strong[0].word == "rule" or leads):
-        yield (rules[0], *stored[stored.index(strong[0]) + 1 :])
+    rules = [
+        token
+        for token in neighbour
+        if token.value is not None and token.value.kind is ValueKind.RULE
+    ]
+    rivals = any(token.word in _RIVALS for token in neighbour)
+    if len(rules) == 1 and not rivals and neighbour[0] is rules[0]:
+        yield (rules[0], *stored[1:])
 
 
 _RIVALS = set(
-    "rules proposal order plan exchange pilot amendment amendments cap provision exception definition release letter section"
-    " regulation act form commenter study committee system fee increment requirement commission's".split()
+    "rule rules proposal order plan exchange pilot amendment amendments cap provision exception definition release letter section"
+    " regulation act form commenter study committee system fee increment requirement which commission commenters study market list data limit price".split()
 )
 
 
@@ -374,7 +370,9 @@ def _last_sentence(before: str) -> str:
 # --- the reason --------------------------------------------------------------------------------------------------
 
 
-def _why_missing(said: Sequence[Token], stored: Sequence[Token], missing: Sequence[Token]) -> tuple[str, str]:
+def _why_missing(
+    said: Sequence[Token], stored: Sequence[Token], missing: Sequence[Token]
+) -> tuple[str, str]:
     value = _value_fault(said, stored)
     if value:
         return "values", value
@@ -401,7 +399,10 @@ def _why(said: Sequence[Token], stored: Sequence[Token], stuck: Stuck | None) ->
         return "values", f"leaves out {theirs.value.text!r}"
     if gone:
         return "signature", f"leaves out {', '.join(repr(word) for word in list(gone)[:3])}"
-    return "roles", f"the quote goes on with {theirs.word!r}" if theirs else "says more than the quote"
+    return (
+        "roles",
+        f"the quote goes on with {theirs.word!r}" if theirs else "says more than the quote",
+    )
 
 
 def _value_fault(said: Sequence[Token], stored: Sequence[Token]) -> str:
@@ -417,8 +418,12 @@ def _difference(value: Value, have: Sequence[Value]) -> str:
     for other in have:
         if other.key == value.key:
             if other.bound != value.bound:
-                return f"{value.text!r} is {value.bound} in the draft and {other.bound} in the quote"
-            return f"{value.text!r} is of {value.unit} in the draft and of {other.unit} in the quote"
+                return (
+                    f"{value.text!r} is {value.bound} in the draft and {other.bound} in the quote"
+                )
+            return (
+                f"{value.text!r} is of {value.unit} in the draft and of {other.unit} in the quote"
+            )
         if (other.kind, other.amount) == (value.kind, value.amount):
             return f"{value.text!r} is in {value.unit or 'no unit'}, the quote's in {other.unit or 'no unit'}"
     return f"{value.text!r} is not in the quote"
@@ -427,11 +432,11 @@ def _difference(value: Value, have: Sequence[Value]) -> str:
 # --- trims -------------------------------------------------------------------------------------------------------
 
 
-def _cut_spans(sentence: str, speaker: Speaker) -> list[tuple[int, int]]:
-    made = tokens(sentence, speaker is Speaker.COMMISSION)
+def _cut_spans(sentence: str) -> list[tuple[int, int]]:
+    made = tokens(sentence)
     stop = made[-1].end if made else 0
     spans: list[tuple[int, int]] = []
-    for start, end in droppable(made, speaker):
+    for start, end in droppable(made):
         low = made[start].start
         spans.append((low, made[end].start if end < len(made) else stop))
     return spans
@@ -439,7 +444,9 @@ def _cut_spans(sentence: str, speaker: Speaker) -> list[tuple[int, int]]:
 
 def _without(sentence: str, spans: Sequence[tuple[int, int]]) -> str:
     keep = "".join(
-        letter for at, letter in enumerate(sentence) if not any(low <= at < high for low, high in spans)
+        letter
+        for at, letter in enumerate(sentence)
+        if not any(low <= at < high for low, high in spans)
     )
     words = re.sub(r"\s+([,.;:)])", r"\1", re.sub(r"\s+", " ", keep)).strip(" ,;")
     return words[:1].upper() + words[1:]

@@ -7,7 +7,8 @@ nothing is read as markup.
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, time
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
@@ -25,6 +26,13 @@ _EXCERPT = 320  # characters of a passage shown in a list
 _NEAREST = 3  # passages shown under a refusal
 
 
+def show_question(question: str, as_of: str | None, console: Console) -> None:
+    """What is asked, set apart from the answer."""
+    console.print()
+    when = f"  (as of {as_of})" if as_of else ""
+    _paragraph(console, f"? {question}{when}", indent="  ", first="", style="bold reverse")
+
+
 def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> None:
     """Sentences, numbered quotes, status, what was not found; or the refusal and what came nearest."""
     console.print()
@@ -33,11 +41,8 @@ def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> N
         _nearest(answer.passages[:_NEAREST], console)
     for sentence in answer.sentences:
         _sentence(sentence, console)
-    if answer.citations:
-        _heading(console, "Quotes")
-    shown = {n: s.text for s in answer.sentences if s.verbatim for n in s.citations}
-    for citation in answer.citations:
-        _citation(citation, console, stands_above=citation.quote == shown.get(citation.number))
+    said = {n: s.text for s in answer.sentences if s.verbatim for n in s.citations}
+    _sources(answer.citations, said, console)
     _lines(console, "Status", answer.status)
     _lines(console, "Not found", answer.not_found)
     _lines(
@@ -51,7 +56,6 @@ def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> N
             "Steps",
             [f"{s.name} {s.milliseconds:.0f} ms: {s.detail}" for s in answer.steps],
         )
-    console.print()
     drafter = "the evidence's own words" if answer.drafter == "extractive" else answer.drafter
     console.print(Text(f"As of {_when(answer.as_of)} · drafted by {drafter}", style="dim"))
 
@@ -63,22 +67,40 @@ def _sentence(sentence: "Sentence", console: Console) -> None:
     console.print()
 
 
-def _citation(citation: "Citation", console: Console, *, stands_above: bool) -> None:
-    mark = f"[{citation.number}] "
-    title = Text(mark, style="bold cyan").append(_safe(citation.title), style="bold")
-    _print(console, title, " " * len(mark))
-    indent = " " * len(mark)
-    _paragraph(console, _where(citation), indent=indent, style="dim")
-    label = f"{citation.speaker} · {citation.stage}"
-    if citation.authority is Authority.SECONDARY:
-        _paragraph(
-            console, f"{label} · SECONDARY SOURCE, not official text", indent=indent, style="yellow"
-        )
-    else:
-        _paragraph(console, f"{label} · {citation.authority}", indent=indent, style="green")
-    if not stands_above:
-        _paragraph(console, f"“{citation.quote}”", indent=indent)
-    console.print()
+def _sources(citations: Sequence["Citation"], said: Mapping[int, str], console: Console) -> None:
+    """Quotes under the document they stand in; one that was shipped word for word is not printed again."""
+    if citations:
+        _heading(console, "Quotes")
+    for id in dict.fromkeys(c.document_id for c in citations):
+        own = [c for c in citations if c.document_id == id]
+        _print(console, Text(_safe(own[0].title), style="bold"), "")
+        _paragraph(console, _source(own[0]), style="dim")
+        if own[0].authority is Authority.SECONDARY:
+            _paragraph(console, "secondary source, not official text", style="yellow")
+        for (place, label, quote), alike in groupby(own, lambda c: _cited(c, said)):
+            _citation([c.number for c in alike], place, label, quote, console)
+        console.print()
+
+
+def _source(citation: "Citation") -> str:
+    authority = "" if citation.authority is Authority.SECONDARY else citation.authority
+    return " · ".join(filter(None, [citation.reference, authority, _known(citation)]))
+
+
+def _cited(citation: "Citation", said: Mapping[int, str]) -> tuple[str, str, str]:
+    """Place, label, and the quote where it does not stand above already."""
+    page = f"page {citation.page}" if citation.page is not None else ""
+    place = " · ".join(filter(None, [citation.section, page]))
+    quote = "" if citation.quote == said.get(citation.number) else citation.quote
+    return place, f"{citation.speaker}, {citation.stage}", quote
+
+
+def _citation(numbers: Sequence[int], place: str, label: str, quote: str, console: Console) -> None:
+    marks = "".join(f"[{number}]" for number in numbers) + " "
+    line = Text(marks, style="bold cyan").append(_safe(place), style="default")
+    _print(console, line.append(f" · {label}" if place else label, style="green"), "    ")
+    if quote:
+        _paragraph(console, f"“{quote}”", indent="    ")
 
 
 def _nearest(passages: Sequence["Passage"], console: Console) -> None:
@@ -102,32 +124,34 @@ def _passage(number: int, passage: "Passage", console: Console) -> None:
     _print(console, title, " " * len(mark))
     indent = " " * len(mark)
     scores = f"score {passage.score:.3f} (meaning {passage.dense:.2f}, words {passage.lexical:.1f})"
-    _paragraph(console, f"{_where(passage)} · {scores}", indent=indent, style="dim")
-    _paragraph(console, textwrap.shorten(passage.text, _EXCERPT, placeholder=" …"), indent=indent)
+    _paragraph(console, f"{_place(passage)} · {scores}", indent=indent, style="dim")
+    _paragraph(
+        console, textwrap.shorten(_words(passage), _EXCERPT, placeholder=" …"), indent=indent
+    )
     console.print()
 
 
-class _Placed(Protocol):
-    @property
-    def reference(self) -> str: ...
-    @property
-    def section(self) -> str: ...
-    @property
-    def page(self) -> int | None: ...
+def _place(passage: "Passage") -> str:
+    page = f"page {passage.page}" if passage.page is not None else ""
+    facts = [passage.reference, passage.section, page, passage.authority, _known(passage)]
+    return " · ".join(filter(None, facts))
+
+
+def _words(passage: "Passage") -> str:
+    """Without the heading it begins with: that is named above."""
+    heading = passage.section.rpartition(" › ")[2]
+    return passage.text.removeprefix(heading) if heading else passage.text
+
+
+class _Dated(Protocol):
     @property
     def backfilled(self) -> bool: ...
     @property
     def known_at(self) -> datetime: ...
 
 
-def _where(place: _Placed) -> str:
-    page = f"page {place.page}" if place.page is not None else ""
-    known = (
-        f"public {_when(place.known_at)}"
-        if place.backfilled
-        else f"held since {_when(place.known_at)}"
-    )
-    return " · ".join(filter(None, [place.reference, place.section, page, known]))
+def _known(item: _Dated) -> str:
+    return f"{'public' if item.backfilled else 'held'} since {_when(item.known_at)}"
 
 
 def show_documents(documents: Sequence["Document"], console: Console) -> None:
@@ -258,4 +282,10 @@ def _safe(words: str) -> str:
 
 
 def _when(moment: datetime) -> str:
-    return f"{moment.astimezone(NEW_YORK):%Y-%m-%d %H:%M} New York"
+    """A day where the clock says no more than one: its midnight, or its last instant."""
+    local = moment.astimezone(NEW_YORK)
+    if local.time() == time(0):
+        return f"{local:%Y-%m-%d}"
+    if local.time() == time.max:
+        return f"the end of {local:%Y-%m-%d}"
+    return f"{local:%Y-%m-%d %H:%M} New York"

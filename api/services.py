@@ -1,8 +1,10 @@
 """Settings in, the opened parts of the program out: the only place that chooses implementations."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from agent.answer import Agent
@@ -42,7 +44,7 @@ def open_services(
     with ExitStack() as stack:
         held = catalog or stack.enter_context(Catalog(settings.home))
         encoder = embedder or open_embedder(
-            settings.embedder, threads=settings.threads, cache_dir=settings.home / "models"
+            settings.embedder, threads=settings.threads, cache_dir=settings.models_folder
         )
         cutting = cutting_name(settings, encoder)
         vectors = _open_vectors(settings, cutting, encoder) if writing else None
@@ -77,7 +79,8 @@ def open_workers(settings: Settings) -> Iterator[ParseWorkers]:
 
 def cutting_name(settings: Settings, embedder: Embedder) -> str:
     """Names one way to cut and embed; index file and Chroma collection carry it, so two cuttings never mix."""
-    return f"{settings.chunk.fingerprint}-{embedder.name}".replace("/", "-").replace(":", "-")
+    both = sha256(f"{settings.chunk.fingerprint} {embedder.fingerprint}".encode()).hexdigest()[:12]
+    return re.sub(r"[^A-Za-z0-9]+", "-", embedder.name)[-40:].strip("-") + "-" + both
 
 
 def _open_vectors(settings: Settings, cutting: str, embedder: Embedder) -> Vectors:

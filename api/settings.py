@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     threads: int | None = Field(
         default=None, ge=1, description="Threads of one model session; unset: all cores."
     )
+    models: Path | None = Field(
+        default=None, description="Where built model files are kept; unset: in home."
+    )
     vectors_url: str | None = Field(
         default=None, description="A Chroma server, http(s)://host:port; unset: embedded in home."
     )
@@ -74,6 +77,11 @@ class Settings(BaseSettings):
     request_bytes: int = Field(
         default=1_000_000, ge=1024, description="A larger HTTP request body is refused."
     )
+
+    @property
+    def models_folder(self) -> Path:
+        """Where built model files are kept."""
+        return self.models or self.home / "models"
 
     @property
     def fingerprint(self) -> str:

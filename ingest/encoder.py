@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Text = str | tuple[str, str]  # a pair is read as two segments, as a cross-encoder wants it
 
-GRAPH_VERSION = 1  # raise it whenever bert_graph.py changes the numbers that come out
+GRAPH_VERSION = 2  # raise it whenever bert_graph.py changes the numbers that come out
 _SAMPLES, _SAMPLE = 256, 4096
 
 
@@ -60,10 +60,11 @@ class Weights:
                 raise ModelMissing(
                     f"{self.folder} holds no {name}; a folder of BERT weights has one"
                 )
-        if self.config.get("model_type") != "bert":
-            raise ModelMissing(
-                f"{self.folder} is a {self.config.get('model_type')} model; only BERT can be built here"
-            )
+        for key, known in (("model_type", "bert"), ("hidden_act", "gelu")):
+            if self.config.get(key) != known:
+                raise ModelMissing(
+                    f"{self.folder}: {key} is {self.config.get(key)!r}; only {known!r} is built here"
+                )
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -94,14 +95,20 @@ class Encoder:
     """
 
     def __init__(
-        self, session: "InferenceSession", tokenizer: "Tokenizer", fingerprint: str, threads: int
+        self,
+        session: "InferenceSession",
+        tokenizer: "Tokenizer",
+        *,
+        fingerprint: str,
+        max_tokens: int,
+        threads: int,
     ) -> None:
         self._session, self._tokenizer, self._threads = session, tokenizer, threads
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(max_tokens)
         self.fingerprint = fingerprint
         self.dimensions = int(session.get_outputs()[0].shape[-1])
-        self.room = int(tokenizer.truncation["max_length"]) - tokenizer.num_special_tokens_to_add(
-            False
-        )
+        self.room = max_tokens - tokenizer.num_special_tokens_to_add(False)
 
     def encode(self, texts: Sequence[Text]) -> list[NDArray[np.float32]]:
         """One array per text, in order: (width,) or (tokens, width), by settings.output. Each is the same to the bit whatever
@@ -129,8 +136,9 @@ class Encoder:
             "ids": np.array([pieces.ids], np.int32),
             "segments": np.array([pieces.type_ids], np.int32),
         }
-        states: NDArray[np.float32] = self._session.run(None, feed)[0]
-        return states[0]
+        output: NDArray[np.float32] = self._session.run(None, feed)[0]
+        states: NDArray[np.float32] = output[0]
+        return states
 
     def _tokens(self, text: Text, *, marks: bool) -> "Encoding":
         first, second = (text, None) if isinstance(text, str) else text
@@ -153,32 +161,26 @@ def open_encoder(
     """
     weights = Weights(folder)
     from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
+    from tokenizers import Tokenizer
 
     name = _fingerprint(weights, settings)
     options = SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = (
-        GraphOptimizationLevel.ORT_ENABLE_BASIC
-    )  # see bert_graph.py
+    # No further: what would be fused beyond it runs slower (bert_graph.py says which).
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_BASIC
     graph = _cached_graph(weights, settings, name, cache_dir)
-    session = InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    return Encoder(session, _open_tokenizer(weights, settings), name, threads or _cores())
+    return Encoder(
+        InferenceSession(graph, options, providers=["CPUExecutionProvider"]),
+        Tokenizer.from_file(str(folder / "tokenizer.json")),
+        fingerprint=name,
+        max_tokens=min(settings.max_tokens, weights.config["max_position_embeddings"]),
+        threads=threads or _cores(),
+    )
 
 
 def _fingerprint(weights: Weights, settings: EncoderSettings) -> str:
     identity = f"{GRAPH_VERSION} {weights.fingerprint} {settings.model_dump_json()}"
     return sha256(identity.encode()).hexdigest()[:16]
-
-
-def _open_tokenizer(weights: Weights, settings: EncoderSettings) -> "Tokenizer":
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(weights.folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(
-        min(settings.max_tokens, weights.config["max_position_embeddings"])
-    )
-    return tokenizer
 
 
 def _cached_graph(

@@ -1,17 +1,17 @@
 """Everything RegTape can fail with, as one tree.
 
 RegTapeError
-├── BadRequest (ValueError)        you asked for something that cannot be meant
-├── NotKnown (LookupError)         you named something we do not hold
-├── Unreadable (ValueError)        a document cannot be turned into text; has a reason code and a hint
-├── OverBudget (RuntimeError)      work was stopped at its limit of time, memory or size
-├── SourceDown (ConnectionError)   something outside did not answer
-├── ModelMissing (RuntimeError)    weights, or the package that carries them, are not installed
-└── Damaged (RuntimeError)         the catalog and what is derived from it disagree; run `regtape doctor --repair`
+├── BadRequest (ValueError)       you asked for something that cannot be meant
+├── NotKnown (LookupError)        you named something we do not hold
+├── Unreadable (ValueError)       a document cannot be turned into text; has a reason and a hint
+├── OverBudget (RuntimeError)     work was stopped at its limit of time, memory or size
+├── SourceDown (ConnectionError)  something outside did not answer
+├── ModelMissing (RuntimeError)   weights, or the package that carries them, are not installed
+└── Damaged (RuntimeError)        the catalog and what is derived from it disagree
 
-Standard library only, at module level: every other module may import this one. Each error takes one sentence that
-says what happened and, where there is something to do, what to do. Builtins as second parents keep plain
-`except ValueError` working. HTTP statuses live in api/app.py.
+Standard library only, at module level: every other module may import this one. Each error takes one
+sentence that says what happened and, where there is something to do, what to do. Builtins as second
+parents keep plain `except ValueError` working. HTTP statuses live in api/problems.py.
 """
 
 
@@ -30,8 +30,8 @@ class NotKnown(RegTapeError, LookupError):
 class Unreadable(RegTapeError, ValueError):
     """A document cannot be turned into text.
 
-    reason: a short code for the ledger ("empty", "encrypted", "no-text", "truncated", "not-utf-8", "too-large",
-    "too-deep", "unknown-format", "damaged"); hint: what a person can do about it.
+    reason: a short code for the ledger ("empty", "encrypted", "no-text", "truncated", "not-utf-8",
+    "too-large", "too-deep", "unknown-format", "damaged"); hint: what a person can do about it.
     """
 
     def __init__(self, reason: str, message: str, hint: str = "") -> None:

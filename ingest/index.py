@@ -1,12 +1,15 @@
-"""Chunks with vectors in, scores of every chunk as of a moment out: exact dense and BM25 ranking over one cutting.
+"""Chunks with vectors in, scores of every chunk as of a moment out: exact dense and BM25 ranking
+over one cutting.
 
-A **cutting** is one way to cut and embed (chunk settings, embedder, tokeniser); its fingerprint names the SQLite file and
-the Chroma collection, so two cuttings never mix. All of it is derived from the catalog and can be rebuilt.
+A **cutting** is one way to cut and embed (chunk settings, embedder, tokeniser); its fingerprint
+names the SQLite file and the Chroma collection, so two cuttings never mix. All of it is derived
+from the catalog and can be rebuilt.
 
-As-of ranking is exact: scores are computed over the chunks with `known_at <= as_of` and `offset <= head` alone, BM25 with the
-statistics of just those (FTS5's own bm25() changes with later inserts). FTS5 holds the inverted index and is
-read through its vocabulary table. Vectors lie in fixed blocks in the order of their arrival: BLAS then computes a row the
-same way whatever is appended after it, and ranking as of a moment is the same to the bit.
+As-of ranking is exact: scores are computed over the chunks with `known_at <= as_of` and `offset <=
+head` alone, BM25 with the statistics of just those (FTS5's own bm25() changes with later inserts).
+FTS5 holds the inverted index and is read through its vocabulary table. Vectors lie in fixed blocks
+in the order of their arrival: BLAS then computes a row the same way whatever is appended after it,
+and ranking as of a moment is the same to the bit.
 """
 
 import sqlite3
@@ -75,14 +78,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Which rows a read may see. mask: (rows,) of bool; documents: offset -> Held is the catalog's affair."""
+    """Which rows a read may see. mask: (rows,) of bool; documents: offset -> Held is the catalog's
+    affair.
+    """
 
     mask: NDArray[np.bool_]
     count: int
 
 
 class Index:
-    """One cutting of one catalog, open for reading and writing. Thread-safe; call `refresh()` before a read."""
+    """One cutting of one catalog, open for reading and writing. Thread-safe; call `refresh()`
+    before a read.
+    """
 
     def __init__(
         self, catalog: Catalog, fingerprint: str, dimensions: int, vectors: Vectors | None = None
@@ -129,8 +136,9 @@ class Index:
     def add(self, cuts: Sequence[Cut]) -> None:
         """Index documents; one that is indexed already is left as it is.
 
-        Two steps, each safe to be killed in: rows, terms and vectors in one SQLite transaction; then the vector store, by
-        id, and a mark that it has them. What lacks the mark is pushed again by `catch_up()`, without embedding anew.
+        Two steps, each safe to be killed in: rows, terms and vectors in one SQLite transaction;
+        then the vector store, by id, and a mark that it has them. What lacks the mark is pushed
+        again by `catch_up()`, without embedding anew.
         """
         with self._transaction():
             for cut in cuts:
@@ -163,7 +171,9 @@ class Index:
             )
 
     def catch_up(self) -> int:
-        """Push to the vector store what it has not confirmed; returns how many documents that were."""
+        """Push to the vector store what it has not confirmed; returns how many documents that
+        were.
+        """
         if self._vectors is None:
             return 0
         with self._lock:
@@ -200,7 +210,9 @@ class Index:
         return [offset for offset, _ in self._catalog.moments() if offset not in done]
 
     def check(self, *, with_vectors: bool = True) -> list[str]:
-        """Disagreements between catalog, index and vector store, each a sentence; empty when all is well."""
+        """Disagreements between catalog, index and vector store, each a sentence; empty when all is
+        well.
+        """
         faults = (
             [f"{len(lacking)} documents are held but not indexed"]
             if (lacking := self.lacking())
@@ -234,7 +246,9 @@ class Index:
         return faults
 
     def clear(self) -> None:
-        """Forget everything derived, in the vector store too; the pipeline then indexes the catalog anew."""
+        """Forget everything derived, in the vector store too; the pipeline then indexes the catalog
+        anew.
+        """
         if self._vectors is not None:
             self._vectors.remove(sorted(self._vectors.ids()))
         with self._transaction():
@@ -252,7 +266,9 @@ class Index:
         return len(self._offsets)
 
     def refresh(self) -> None:
-        """See what any process has added since the last call: a count when nothing was, else only the new rows are read."""
+        """See what any process has added since the last call: a count when nothing was, else only
+        the new rows are read.
+        """
         with self._lock:
             (rows,) = self._db.execute("SELECT coalesce(max(row), 0) FROM chunks").fetchone()
             if rows == self.size:
@@ -316,8 +332,9 @@ class Index:
     def lexical(self, weights: dict[str, float], view: View) -> NDArray[np.float64]:
         """BM25 of every row, (rows,), for query terms with their weights; 0 outside the view.
 
-        Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), equation 3.15, with idf ln(1 + (N - n + ½)/(n + ½)) so that it never
-        is negative; N, n and the mean length are those of the view.
+        Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), equation 3.15, with
+        idf ln(1 + (N - n + ½)/(n + ½)) so that it never is negative; N, n and the mean length are
+        those of the view.
         """
         scores = np.zeros(self.size)
         if not view.count:
@@ -334,7 +351,9 @@ class Index:
         return scores
 
     def idf(self, term: str, view: View) -> float:
-        """How telling a term is among the rows of the view; highest for a term that occurs nowhere."""
+        """How telling a term is among the rows of the view; highest for a term that occurs
+        nowhere.
+        """
         return self._idf(len(self._postings(term, view)[0]), view)
 
     def occurs(self, term: str, view: View) -> int:
@@ -393,6 +412,8 @@ class Index:
 
 
 def _text_hash(text: str) -> int:
-    """Normalised text as 63 bits: the same words from two manifestations are one piece of evidence."""
+    """Normalised text as 63 bits: the same words from two manifestations are one piece of
+    evidence.
+    """
     letters = "".join(c for c in text.casefold() if c.isalnum())
     return int.from_bytes(blake2b(letters.encode(), digest_size=8).digest()) >> 1

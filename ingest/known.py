@@ -34,7 +34,8 @@ def identifiers(metadata: Metadata) -> list[tuple[str, str]]:
         ("accession", metadata.accession),
     ]
     if metadata.doc_type is DocType.REGULATION and len(metadata.cfr_sections) == 1:
-        own.append(("cfr", f"17:{metadata.cfr_sections[0]}"))
+        title = re.match(r"(\d+) CFR\b", metadata.title or "")
+        own.append(("cfr", f"{title[1] if title else 17}:{metadata.cfr_sections[0]}"))
     for number in metadata.file_numbers:
         if match := re.fullmatch(r"(\d+) U\.S\.C\. (\S+)", number):
             own.append(("usc", f"{match[1]}:{match[2]}"))

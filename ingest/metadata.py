@@ -11,19 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date
 
-from ingest.civil import DAY, day_at, day_before
+from ingest.civil import DAY, MONTH, day_at, day_before
 from ingest.document import Authority, DocType, Document, Metadata, Section, Where
 from ingest.known import Cited, cited_releases, identifiers, public_moment
 from ingest.moment import parse_moment
 from ingest.origin import (
     CFR_PATH,
     EU_IN_NAME,
+    EVENT,
     FORM,
     GUIDE,
     HEAD,
     MIRRORS,
     PERIOD,
-    REGISTRANT,
     RELEASE,
     STATEMENT,
     USC_PATH,
@@ -32,10 +32,20 @@ from ingest.origin import (
     is_filing,
     is_summary,
     on_site,
+    registrant,
     rule_sections,
     statement_type,
 )
-from ingest.reading import FR_FILED, FR_IN_ADDRESS, FR_NUMBER, FR_VOLUME, OURS, SEC, Reading
+from ingest.reading import (
+    FR_FILED,
+    FR_IN_ADDRESS,
+    FR_NUMBER,
+    FR_RUNNING,
+    FR_VOLUME,
+    OURS,
+    SEC,
+    Reading,
+)
 from ingest.stamps import read_dates
 
 __all__ = ["Cited", "authority", "cited_releases", "describe", "identifiers", "public_moment"]
@@ -127,7 +137,7 @@ def _read_address(reading: Reading) -> None:
 
 # --- codified text: CFR, United States Code, EU -------------------------------------------------
 
-_USC_TITLE = re.compile(r"^Title (\d+)\b")
+_CODE_TITLE = re.compile(r"(?m)^(?:Title )?(\d+)(?: CFR\b|(?<=Title \d)\b|(?<=Title \d\d)\b)")
 _EU_UNIT = re.compile(r"(Article|Recital|Annex)_0*(\d+\w?)", re.IGNORECASE)
 
 
@@ -143,10 +153,13 @@ def _read_codified(reading: Reading) -> None:
         reading.set("doc_type", DocType.REGULATION, "section headings")
         sections = dict.fromkeys(f"{m[1]}.{m[2]}" for m in map(CFR_PATH.match, headings) if m)
         reading.set("cfr_sections", tuple(sections), "section headings")
-        reading.set(
-            "agency", SEC if next(iter(sections)).startswith(_SEC_PARTS) else None, "section number"
-        )
-        reading.set("title", _cited_as_cfr(rules[0].path[0]), "section headings")
+        stated = _CODE_TITLE.search(reading.text[:500])
+        title = stated[1] if stated else "17"
+        if title == "17" and next(iter(sections)).startswith(_SEC_PARTS):
+            reading.set("agency", SEC, "section number")
+        named = next(heading for heading in headings if CFR_PATH.match(heading))
+        shown = _cited_as_cfr(named, title) if len(sections) == 1 else f"{title} CFR"
+        reading.set("title", shown, "section headings")
     elif any(map(USC_PATH.match, headings)):
         _read_statute(reading, rules)
     elif number := _eu_number(name):
@@ -160,13 +173,10 @@ def _read_codified(reading: Reading) -> None:
         reading.set("title", act[1] if act else f"{first} of (EU) {number}", "name")
 
 
-def _cited_as_cfr(heading: str) -> str:
-    """ "17 CFR 242.610T Equity transaction fee pilot" of "§ 242. 610T Equity transaction fee
-    pilot."
-    """
-    return "17 CFR " + re.sub(r"(?<=\d\.) (?=\d)", "", heading.removeprefix("§").strip()).rstrip(
-        "."
-    )
+def _cited_as_cfr(heading: str, title: str) -> str:
+    """ "17 CFR 242.610T Equity fee pilot" of "§ 242. 610T Equity fee pilot." """
+    shown = re.sub(r"(?<=\d\.) (?=\d)", "", heading.removeprefix("§").strip())
+    return f"{title} CFR {shown.rstrip('.')}"
 
 
 _SEC_PARTS = ("200.", "201.", "202.", "21", "22", "23", "24", "25", "26", "27", "28")
@@ -175,7 +185,7 @@ _SEC_PARTS = ("200.", "201.", "202.", "21", "22", "23", "24", "25", "26", "27", 
 def _read_statute(reading: Reading, rules: Sequence[Section]) -> None:
     headings = [heading for s in rules for heading in s.path]
     section = next(m[1] for m in map(USC_PATH.match, headings) if m).replace("\u2013", "-")
-    title = next((m[1] for m in map(_USC_TITLE.match, headings) if m), "15")
+    title = next((m[1] for m in map(_CODE_TITLE.match, headings) if m), "15")
     # A file that holds one subsection only is a work of its own, not a version of the section.
     labels = [s.label for s in rules if s.label]
     part = (
@@ -207,8 +217,9 @@ def _eu_number(name: str) -> str | None:
 
 # --- filings ------------------------------------------------------------------------------------
 
-_EVENT = re.compile(
-    r"(?i)date\s+of\s+(?:report\s*\(date\s+of\s+)?earliest\s+event\s+reported\)?:?\s*"
+# What a cover prints on the same line as the registrant's name.
+_BESIDE_NAME = re.compile(
+    rf"(?i)^.*\bended:? {MONTH} \d{{1,2}}, \d{{4}}[ |]*|[ |]*\bcommission file n.*$|^.*\d{{4}}\b[ |]+(?=[A-Z])"
 )
 _ACCESSION = re.compile(r"(?<!\d)(\d{10}-\d{2}-\d{6})(?!\d)")
 _FILER_CIK = re.compile(r"(?i)central index key:?\s*(\d{7,10})")
@@ -222,15 +233,10 @@ def _read_filing(reading: Reading) -> None:
     if form := FORM.search(reading.head):
         shown = re.sub(r"^(10|8|20|40)(?=[A-Z])", r"\1-", form[1].upper())
         reading.set("form", shown, "cover", form.start(1), form.end(1))
-    if company := REGISTRANT.search(reading.head):
-        reading.set(
-            "company",
-            re.sub(r"\s+", " ", company[1]).strip(" _*|"),
-            "cover",
-            company.start(1),
-            company.end(1),
-        )
-    for cue in (PERIOD, _EVENT):
+    if line := registrant(reading.head):
+        shown = _BESIDE_NAME.sub("", reading.head[slice(*line)]).strip(" _*|")
+        reading.set("company", shown, "cover", *line)
+    for cue in (PERIOD, EVENT):
         if ((match := cue.search(reading.head)) and (day := day_at(reading.head, match.end()))) or (
             match and (day := day_before(reading.head, match.start()))
         ):
@@ -239,26 +245,42 @@ def _read_filing(reading: Reading) -> None:
         reading.set("accession", number[1], "file name")
     if cik := _FILER_CIK.search(reading.head):
         reading.set("cik", cik[1].zfill(10), "cover", cik.start(1), cik.end(1))
+    reading.set("title", _cover_title(reading.metadata), "cover")
     _read_signature_of_filing(reading)
 
 
+def _cover_title(metadata: Metadata) -> str | None:
+    """ "Lamp Oil, Inc.: Form 10-K, 2030-12-31"; a cover has no title of its own."""
+    if not metadata.form:
+        return None
+    company = f"{metadata.company}: " if metadata.company else ""
+    period = f", {metadata.period}" if metadata.period else ""
+    return f"{company}Form {metadata.form}{period}"
+
+
+_SIGNATURES = re.compile(r"(?mi)^SIGNATURES?$")
+_SIGNED_ON = re.compile(r"(?i)\b(?:dated?|authorized, (?:as of|on))\s*(?:this|as of)?\s*:?[\s|]*")
+
+
 def _read_signature_of_filing(reading: Reading) -> None:
-    """The day it was signed; filings are sent the same day or soon after, so it only stands in
-    for a filing date.
+    """The day it was signed: a filing is sent that day or soon after. Exhibits have signatures too;
+    the filing's own is the first that is not before its period.
     """
-    start = reading.text.upper().rfind("SIGNATURE")
-    if start < 0 or reading.metadata.accepted_at:
+    if reading.metadata.accepted_at:
         return
-    after = reading.text[start : start + 3000]
-    match = re.search(r"(?i)\bdated?\s*(?:this|as of)?\s*:?[\s|]*", after)
-    day = day_at(after, match.end()) if match else None
-    if day:
-        reading.set("published_on", day.on, "signature", start + day.start, start + day.end)
+    for heading in _SIGNATURES.finditer(reading.text):
+        after = reading.text[heading.end() : heading.end() + 1500]
+        for cue in _SIGNED_ON.finditer(after):
+            day = day_at(after, cue.end())
+            if day and (reading.metadata.period is None or day.on >= reading.metadata.period):
+                at = heading.end()
+                reading.set("published_on", day.on, "signature", at + day.start, at + day.end)
+                return
 
 
 # --- numbers ------------------------------------------------------------------------------------
 
-_RIN = re.compile(r"\bRIN:? ?(\d{4}-[A-Z]{2}\d{2})\b")
+_RIN = re.compile(r"\bRIN:? ?(\d{4}[-\u2013][A-Z]{2}\d{2})\b")
 _FILE_NUMBER = re.compile(
     r"\b(S7-\d{1,4}-\d{2,4}|SR-[A-Z][A-Za-z0-9]*-\d{2,4}-\d{1,4}|(?<=No\. )(?:4-\d{3}|10-\d{3}|"
     r"270-\d{1,4}))\b"
@@ -284,7 +306,9 @@ def _read_numbers(reading: Reading) -> None:
         )
         reading.set("file_numbers", tuple(numbers), "header")
         reading.set(
-            "rin", tuple(dict.fromkeys(m[1] for m in _RIN.finditer(reading.head))), "header"
+            "rin",
+            tuple(dict.fromkeys(m[1].replace("\u2013", "-") for m in _RIN.finditer(reading.head))),
+            "header",
         )
 
 
@@ -295,9 +319,15 @@ def _before_summary(reading: Reading) -> str:
 
 def _read_fr_numbers(reading: Reading, url: str) -> None:
     reading.find("fr_document", _FR_DOC, "Federal Register header")
-    if filed := FR_FILED.search(reading.tail):
-        at = reading.tail_start + filed.start()
-        reading.set("fr_document", filed[1], "Federal Register signature", at, at + len(filed[0]))
+    if filed := FR_FILED.search(reading.text):
+        at = filed.start()
+        reading.set(
+            "fr_document",
+            filed[1].replace("\u2013", "-"),
+            "Federal Register signature",
+            at,
+            at + len(filed[0]),
+        )
     if match := FR_IN_ADDRESS.search(url):
         reading.set("fr_document", match[1], "url")
     volume, pages = FR_VOLUME.search(reading.head), _FR_PAGES.search(reading.head)
@@ -309,6 +339,9 @@ def _read_fr_numbers(reading: Reading, url: str) -> None:
             pages.start(),
             pages.end(),
         )
+    running = FR_RUNNING.search(reading.head)
+    if running and reading.document.pages and (page := reading.document.pages[0].printed):
+        reading.set("fr_citation", f"{running[1]} FR {page}", "Federal Register running head")
     if cite := _FR_CITE_LINE.search(reading.head):
         reading.set(
             "fr_citation",
@@ -357,7 +390,7 @@ def _read_type(reading: Reading) -> None:
     if reading.official:
         action = reading.fields.get("ACTION")
         shown = reading.text[action.start : action.end] if action else ""
-        if not shown and (match := re.search(r"(?mi)^\W*ACTION\s*:\s*(.{3,200})", head)):
+        if not shown and (match := re.search(r"(?mi)^[^\w\n]{0,9}ACTION ?:\s*(.{3,200})", head)):
             shown = match[1]
         for pattern, doc_type in _TYPE_OF_ACTION if shown else ():
             if re.search(pattern, shown, re.IGNORECASE):
@@ -456,7 +489,7 @@ def _in_title_case(title: str) -> str:
     return " ".join([words[0].capitalize() if words[0].islower() else words[0], *words[1:]])
 
 
-_AGENCY_FIELD = re.compile(r"(?mi)^\W*AGENCY\s*:\s*([A-Z][^\n.]{3,120})")
+_AGENCY_FIELD = re.compile(r"(?mi)^[^\w\n]{0,9}AGENCY ?:\s*([A-Z][^\n.]{3,120})")
 
 
 def _read_agency(reading: Reading) -> None:

@@ -1,7 +1,7 @@
 """Words for a time in, aware UTC moments out; and the one clock of the program.
 
-All moments inside are aware UTC `datetime`s. Stored form: microseconds since the epoch as an integer, so that
-comparisons in SQLite, NumPy and Python agree to the last bit.
+All moments inside are aware UTC `datetime`s. Stored form: microseconds since the epoch as an
+integer, so that comparisons in SQLite, NumPy and Python agree to the last bit.
 """
 
 from collections.abc import Callable
@@ -39,9 +39,11 @@ def from_micros(micros: int) -> datetime:
 
 
 def parse_moment(text: str, *, zone: ZoneInfo = NEW_YORK) -> datetime:
-    """An instant, or a civil day, which means its last instant in `zone` (what was known by the end of that day).
+    """An instant, or a civil day, which means its last instant in `zone` (what was known by the end
+    of that day).
 
-    Raises BadRequest on anything else, a time of day without a zone included: guessing one is how look-ahead starts.
+    Raises BadRequest on anything else, a time of day without a zone included: guessing one is how
+    look-ahead starts.
     """
     words = text.strip()
     if words == "now":
@@ -67,10 +69,14 @@ def end_of_day(day: date, zone: ZoneInfo = NEW_YORK) -> datetime:
 
 
 def next_midnight(day: date, zone: ZoneInfo = NEW_YORK) -> datetime:
-    """When a source that states only the day has certainly been public: the midnight that ends it."""
+    """When a source that states only the day has certainly been public: the midnight that ends
+    it.
+    """
     return datetime.combine(day + timedelta(days=1), time(0), zone).astimezone(UTC)
 
 
 def federal_register_morning(day: date) -> datetime:
-    """06:00 New York time on the day of publication, the public moment of a Federal Register document."""
+    """06:00 New York time on the day of publication, the public moment of a Federal Register
+    document.
+    """
     return datetime.combine(day, time(6), NEW_YORK).astimezone(UTC)

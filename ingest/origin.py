@@ -111,7 +111,9 @@ RELEASE = re.compile(
     r"\bRelease Nos?\. ?(?:\d\d-\d+[A-Z]?[;,] ?)*?((?:34|33|35|39|IA|IC)[-\u2013]\d{3,6})\b(?!\d)"
 )
 OWN_RELEASE = re.compile(r"(?m)^\[?Release Nos?\.|\[Release Nos?\.")
-_PREAMBLE = [re.compile(rf"(?m)^\W*{word}\s*:") for word in ("AGENCY", "ACTION", "SUMMARY")]
+_PREAMBLE = [
+    re.compile(rf"(?m)^[^\w\n]{{0,9}}{word} ?:") for word in ("AGENCY", "ACTION", "SUMMARY")
+]
 _FR_HEAD = re.compile(r"^\[(?:FR Doc|Federal Register)", re.MULTILINE)
 _FR_PRINT = re.compile(r"^(?:\d{4}|[A-Z]\d|\d\d)-\d{3,6}\. [A-Z]")
 
@@ -171,18 +173,33 @@ FORM = re.compile(
     r"(?i:\bform)\s+((?:10-?KT?|10-?Q|8-?K|20-?F|40-?F|6-K|11-K|N-2|N-CSR|S-[1348]|DEF 14A)(?:405|"
     r"SB)?(?:/A)?)\b"
 )
-REGISTRANT = re.compile(
-    r"([^\n(]{2,120}?)\s*\n?\s*\(\s*Exact\s+name\s+of\s+(?:the\s+)?registrant", re.IGNORECASE
+_CAPTION = re.compile(
+    r"\(\s{0,9}Exact\s{1,9}name\s{1,9}of\s{1,9}(?:the\s{1,9})?registrant", re.IGNORECASE
 )
 PERIOD = re.compile(
     r"(?i)\bfor\s+the\s+(?:fiscal\s+year|quarterly\s+period|quarter|transition\s+period|year)\s+ended:?\s*"
+)
+
+EVENT = re.compile(
+    r"(?i)date\s+of\s+(?:report\s*\(date\s+of\s+)?earliest\s+event\s+reported\)?:?\s*"
 )
 
 
 def is_filing(document: Document, head: str) -> bool:
     if document.metadata.form or document.metadata.doc_type is DocType.FILING:
         return True
-    return bool(FORM.search(head) and (REGISTRANT.search(head) or PERIOD.search(head)))
+    cover = any(cue.search(head) for cue in (_CAPTION, PERIOD, EVENT))
+    return bool(cover and FORM.search(head))
+
+
+def registrant(head: str) -> tuple[int, int] | None:
+    """Span of the line over the caption "(Exact name of registrant ...)" on a filing's cover."""
+    caption = _CAPTION.search(head)
+    if not caption:
+        return None
+    end = len(head[: caption.start()].rstrip())
+    start = head.rfind("\n", 0, end) + 1
+    return (start, end) if 2 <= end - start <= 200 else None
 
 
 GUIDE = re.compile(

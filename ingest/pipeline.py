@@ -1,8 +1,9 @@
-"""Files in, indexed documents out: THE FLOW of ingest: read → parse → record → chunk → embed → index.
+"""Files in, indexed documents out: THE FLOW of ingest: read → parse → record → chunk → embed →
+index.
 
-Every step can be killed at any instruction and the same command finishes the work: documents and their ledger rows are
-recorded in one transaction, what is recorded but not indexed is found by `complete`, and each write is a no-op the
-second time.
+Every step can be killed at any instruction and the same command finishes the work: documents and
+their ledger rows are recorded in one transaction, what is recorded but not indexed is found by
+`complete`, and each write is a no-op the second time.
 """
 
 import time
@@ -32,7 +33,9 @@ NOT_DOCUMENTS = {"manifest.jsonl", ".DS_Store", "Thumbs.db"}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to read: where it lies, what it is called in ledger and citations, what the manifest says of it."""
+    """One file to read: where it lies, what it is called in ledger and citations, what the manifest
+    says of it.
+    """
 
     path: Path
     name: str
@@ -41,7 +44,9 @@ class Source:
 
 @dataclass(slots=True)
 class Report:
-    """What a run did. rejected: ledger rows with reason and hint, those rejected by an earlier run for the same reason included."""
+    """What a run did. rejected: ledger rows with reason and hint, those rejected by an earlier run
+    for the same reason included.
+    """
 
     files: int = 0
     added: int = 0
@@ -67,7 +72,9 @@ class Progress:
 def sources(
     paths: Iterable[Path], manifest: Mapping[str, Mapping[str, str]] | None = None
 ) -> list[Source]:
-    """Files named, and all files below folders named, in a fixed order; hidden ones and manifests are left out."""
+    """Files named, and all files below folders named, in a fixed order; hidden ones and manifests
+    are left out.
+    """
     rows = manifest or {}
     found: dict[Path, Source] = {}
     for root in paths:
@@ -97,8 +104,8 @@ def ingest(
 ) -> Report:
     """Bring files into catalog and index.
 
-    known_at: overrides each document's own public moment (DESIGN, "one clock"). retry: try again what
-    was rejected before under the same limits; without it, it is only reported again.
+    known_at: overrides each document's own public moment (DESIGN, "one clock"). retry: try again
+    what was rejected before under the same limits; without it, it is only reported again.
     """
     started, report = time.monotonic(), Report(files=len(files))
     complete(catalog, index, embedder, settings)
@@ -127,7 +134,9 @@ def complete(
     settings: ChunkSettings,
     progress: Callable[[int, int], None] = lambda _a, _b: None,
 ) -> int:
-    """Index what the catalog holds and this cutting lacks (a killed run, a new cutting, a repair); returns passages added."""
+    """Index what the catalog holds and this cutting lacks (a killed run, a new cutting, a repair);
+    returns passages added.
+    """
     lacking = set(index.lacking())
     waiting = [held for held in catalog.documents() if held.offset in lacking] if lacking else []
     added = 0
@@ -139,7 +148,9 @@ def complete(
 
 
 def passage_for_embedding(held: Held, context: str, text: str) -> str:
-    """What a passage's vector is made of: title and heading path say what it is about, its own words what it says."""
+    """What a passage's vector is made of: title and heading path say what it is about, its own
+    words what it says.
+    """
     return f"{held.title[:120]} › {context[-160:]}\n{text}"
 
 

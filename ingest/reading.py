@@ -21,7 +21,7 @@ class Reading:
         self.name = name
         self.text = document.text
         self.head = head_of(document)
-        self.tail_start = max(len(self.head), len(self.text) - _TAIL)
+        self.tail_start = max(0, len(self.text) - _TAIL)
         self.fields = {s.label: s for s in document.sections if s.kind is Kind.HEADER and s.label}
 
     @property
@@ -47,7 +47,9 @@ class Reading:
             self.set(name, match[1].replace("\u2013", "-"), place, match.start(1), match.end(1))
 
 
-FR_NUMBER = r"(?:[A-Z]\d-\d{3,6}|(?:9[4-9]|0\d)-\d{3,6}|(?:19|20)\d\d-\d{4,6})"
+FR_NUMBER = (
+    r"(?:[A-Z]\d[-\u2013]\d{3,6}|(?:9[4-9]|0\d)[-\u2013]\d{3,6}|(?:19|20)\d\d[-\u2013]\d{4,6})"
+)
 FR_IN_ADDRESS = re.compile(rf"/({FR_NUMBER})(?=[./?#]|$)")
 FR_FILED = re.compile(
     rf"\[FR Doc\. ({FR_NUMBER}) Filed (\d{{1,2}})[-\u2013](\d{{1,2}})[-\u2013](\d{{2,4}}); "
@@ -56,4 +58,8 @@ FR_FILED = re.compile(
 FR_VOLUME = re.compile(
     r"\[Federal Register(?: Volume (\d+), Number \d+)?[ :(]+(?:\w+day, )?(\w+ \d{1,2}, "
     r"\d{4})(?: \(Volume (\d+))?"
+)
+# The head of the page in the printed issue: "Vol. 85, No. 152", "Thursday, August 6, 2020".
+FR_RUNNING = re.compile(
+    r"Federal Register[\s/]+Vol\. (\d+), No\. \d+[\s/]+\w+day, (\w+ \d{1,2}, \d{4})", re.IGNORECASE
 )

@@ -32,8 +32,9 @@ _STOP = re.compile(
 )
 _WORD_BEFORE = re.compile(r"[^\s()\[\]“”\"—–/,;]*\Z")
 _NEXT_WORD = re.compile(r"\s*[\"'“‘(\[]*([^\s,;:!?)\]”\"]*)")
+_LISTED = re.compile(r"\s*\([a-z0-9]{1,4}\)\s")
 _ENUMERATOR = re.compile(
-    r"(?:\(?(?:[A-Za-z]|[ivxlcIVXLC]{1,7}|\d{1,3})\)?[.\s]*){1,4}"
+    r"(?:\(?(?:[A-Za-z]|[ivxlcIVXLC]{1,7}|\d{1,3})(?:\)|\b)[.\s]*){1,4}"
     r"|(?:Item|Question|Section|Sec|Part|Article|Rule|Table|Figure|Annex|Appendix|§+)\.?\s*[\w.()-]+|[QA]"
 )
 _DOTTED = re.compile(r"(?:[A-Za-z]{1,2}\.)+[A-Za-z]{1,2}|[A-Za-z]")  # U.S.C, a.m, Ph.D, an initial
@@ -156,9 +157,10 @@ def _asides(text: str, line: Span) -> list[Span]:
 def _ends(text: str, begin: int, stop: re.Match[str], bracketed: bool) -> bool:
     following = _NEXT_WORD.match(text, stop.end())
     word = following[1] if following else ""
-    if word[:1].islower():
+    listed = _LISTED.match(text, stop.end()) is not None
+    if (word[:1].islower() and not listed) or word[:1] == "." or stop.start() == begin:
         return False
-    opens = word.removesuffix("’s").removesuffix("'s") in _OPENERS
+    opens = listed or word.removesuffix("’s").removesuffix("'s") in _OPENERS
     if bracketed:
         return opens
     if stop["stop"] != ".":
@@ -171,7 +173,8 @@ def _ends(text: str, begin: int, stop: re.Match[str], bracketed: bool) -> bool:
         return False  # "U.S.Treasury"; but "and issuers.Many" lost its space at a page break
     if _ENUMERATOR.fullmatch(text, begin, stop.start()):
         return False
-    if ended in _NEVER or (ended in _BEFORE_NUMBERS and _is_number(word)):
+    number = _is_number(word) or bool(stop["note"])
+    if ended in _NEVER or (ended in _BEFORE_NUMBERS and number):
         return False
     if not ended and text[stop.start() - 1].isspace():
         return opens and text.endswith(". . .", 0, stop.start() - 1)  # an ellipsis, then the stop

@@ -11,7 +11,7 @@ from ingest.document import Authority, DocType, Where
 from ingest.known import DUE_BY, LATEST
 from ingest.moment import NEW_YORK
 from ingest.origin import MIRRORS, is_summary, on_site
-from ingest.reading import FR_FILED, FR_VOLUME, OURS, Reading
+from ingest.reading import FR_FILED, FR_RUNNING, FR_VOLUME, OURS, Reading
 
 
 def read_dates(reading: Reading) -> None:
@@ -45,7 +45,7 @@ def _read_published(reading: Reading) -> None:
     byline.
     """
     head, url = reading.head, reading.metadata.url or ""
-    for pattern, group in ((FR_VOLUME, 2), (_ISSUE, 1)):
+    for pattern, group in ((FR_VOLUME, 2), (FR_RUNNING, 2), (_ISSUE, 1)):
         if (match := pattern.search(head)) and (day := next(iter(days(match[group])), None)):
             reading.set(
                 "published_on",
@@ -173,7 +173,7 @@ def _read_filed(reading: Reading) -> None:
     """ "[FR Doc. … Filed 2-9-24; 8:45 am]" is when the document went on public inspection, to
     the minute.
     """
-    filed = FR_FILED.search(reading.tail) if reading.official else None
+    filed = FR_FILED.search(reading.text) if reading.official else None
     if not filed:
         return
     _, month, day, year, hour, minute, half = filed.groups()
@@ -186,7 +186,7 @@ def _read_filed(reading: Reading) -> None:
         )
     except ValueError:
         return
-    at = reading.tail_start + filed.start()
+    at = filed.start()
     reading.set(
         "accepted_at",
         local.astimezone(UTC),
@@ -213,6 +213,8 @@ def _read_bounds(reading: Reading) -> None:
     own = {reading.metadata.effective_on, reading.metadata.compliance_on}
     latest: Day | None = None
     codified = reading.metadata.doc_type in (DocType.REGULATION, DocType.STATUTE)
+    if reading.metadata.doc_type is DocType.FILING:
+        return  # a filing speaks of days to come: maturities, meetings, payments
     # Codified text speaks of old days in its newest wording; only a note on a coming amendment
     # dates it.
     note = _AMENDMENT_NOTE.search(reading.head) if codified else None

@@ -1,8 +1,9 @@
 """Text in, lexical terms out: stems of words, and the tokens of the law kept whole.
 
-"§ 242.612(b)(1)" gives 242.612(b)(1), 242.612(b), 242.612 and 612, so that it is found by any of them; "$0.005",
-"T+1", "15c3-5", "S7-22-16" and "0.3 percent" (as 0.3%) stay one term each, where a plain tokeniser makes 242·612·b·1 and
-0·005 of them. Number words become digits, so "ten percent" and "10%" meet. Stems are Snowball English (Porter 2).
+"§ 242.612(b)(1)" gives 242.612(b)(1), 242.612(b), 242.612 and 612, so that it is found by any of
+them; "$0.005", "T+1", "15c3-5", "S7-22-16" and "0.3 percent" (as 0.3%) stay one term each, where a
+plain tokeniser makes 242·612·b·1 and 0·005 of them. Number words become digits, so "ten percent"
+and "10%" meet. Stems are Snowball English (Porter 2).
 """
 
 import re
@@ -12,26 +13,21 @@ from functools import lru_cache
 import Stemmer
 
 _STEMMER = Stemmer.Stemmer("english")
-_NUMBER_WORDS = {
-    word: str(number)
-    for number, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen"]
-    )
-} | {
-    "twenty": "20",
-    "thirty": "30",
-    "forty": "40",
-    "fifty": "50",
-    "sixty": "60",
-    "ninety": "90",
-    "hundred": "100",
-}
-
+_NUMBER_WORDS = {word: str(number) for number, word in enumerate(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+    .split()
+)} | {"twenty": "20", "thirty": "30", "forty": "40", "fifty": "50"} | {
+    "sixty": "60", "ninety": "90", "hundred": "100"
+}  # fmt: skip
 _PERCENT_WORDS = re.compile(rf"\b({'|'.join(_NUMBER_WORDS)})[ -]per ?cent\b", re.IGNORECASE)
 
-# Words too common to tell one passage from another; a query of nothing else still searches by them (see query_terms).
+# Words too common to tell one passage from another; a query of nothing else still searches by them.
 STOP = frozenset(
-    ["a", "about", "all", "also", "an", "and", "any", "are", "as", "at", "be", "been", "being", "but", "by", "can", "could", "did", "do", "does", "doing", "for", "from", "had", "has", "have", "having", "he", "her", "his", "how", "i", "if", "in", "into", "is", "it", "its", "just", "may", "me", "might", "more", "most", "must", "my", "no", "nor", "not", "of", "on", "only", "or", "other", "our", "out", "over", "own", "same", "shall", "she", "should", "so", "some", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "upon", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "why", "will", "with", "would", "you", "your"]
+    """a about all also an and any are as at be been being but by can could did do does doing for from
+    had has have having he her his how i if in into is it its just may me might more most must my no
+    nor not of on only or other our out over own same shall she should so some such than that the
+    their them then there these they this those through to too under until up upon very was we were
+    what when where which while who whom why will with would you your""".split()
 )
 
 _TOKEN = re.compile(
@@ -64,7 +60,9 @@ def terms(text: str) -> list[str]:
 
 
 def query_terms(text: str) -> list[str]:
-    """Distinct terms of a query without stop words, in order; if only stop words were said, those."""
+    """Distinct terms of a query without stop words, in order; if only stop words were said,
+    those.
+    """
     found = dict.fromkeys(terms(text))
     return [term for term in found if term not in _STOP_STEMS] or list(found)
 
@@ -87,7 +85,9 @@ def _terms(text: str) -> Iterator[str]:
 
 
 def _section(name: str) -> Iterator[str]:
-    """A numbered thing and everything it is inside: 242.612(b)(1), 612(b)(1), 242.612(b), 612(b), 242.612, 612."""
+    """A numbered thing and everything it is inside: 242.612(b)(1), 612(b)(1), 242.612(b), 612(b),
+    242.612, 612.
+    """
     part, dot, _ = name.partition(".")
     in_title_17 = bool(dot) and part in _PARTS
     while True:

@@ -1,4 +1,6 @@
-"""Vectors in, nearest chunk ids out: the port to the vector store, and Chroma behind it (embedded, or a server by URL)."""
+"""Vectors in, nearest chunk ids out: the port to the vector store, and Chroma behind it (embedded,
+or a server by URL).
+"""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -14,7 +16,9 @@ _PAGE = 10_000
 
 
 class Vectors(Protocol):
-    """One collection of vectors by chunk id. Adding an id again replaces it; removing one that is not there is no error."""
+    """One collection of vectors by chunk id. Adding an id again replaces it; removing one that is
+    not there is no error.
+    """
 
     def add(
         self,
@@ -33,9 +37,11 @@ class Vectors(Protocol):
 
 
 class ChromaVectors:
-    """A Chroma collection with cosine space. `where` is a folder (embedded) or http(s)://host:port (a server).
+    """A Chroma collection with cosine space. `where` is a folder (embedded) or http(s)://host:port
+    (a server).
 
-    Chroma is imported on first use: it costs about a second, and exact as-of ranking does not need it.
+    Chroma is imported on first use: it costs about a second, and exact as-of ranking does not need
+    it.
     """
 
     def __init__(self, where: Path | str, collection: str, dimensions: int) -> None:

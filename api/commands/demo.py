@@ -1,7 +1,5 @@
 """Nothing in, a working system on the bundled sample out: ingested, asked, answered, and one question refused."""
 
-from importlib.resources import as_file, files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.console import (
@@ -17,7 +15,7 @@ from api.console import (
 )
 
 if TYPE_CHECKING:
-    from agent.reply import Answer
+    from api.schemas import Answer
     from api.settings import Settings
     from ingest.pipeline import Report
 
@@ -33,8 +31,8 @@ def command() -> int:
     The sample is written for this program: the facts and the citations are real, the words are our own. It goes to
     a home of its own, REGTAPE_HOME/demo, and never among your documents.
     """
-    chosen = settings()
-    chosen = chosen.model_copy(update={"home": chosen.home / "demo"})
+    usual = settings()
+    chosen = usual.model_copy(update={"home": usual.home / "demo", "models": usual.models_folder})
     report = _ingest(chosen)
     answers = _ask(chosen)
     if wants_json():
@@ -45,39 +43,40 @@ def command() -> int:
 
 
 def _ingest(chosen: "Settings") -> "Report":
-    from api.commands.ingest import bring_in
+    from api import sample
+    from api.commands.ingest import bring_in, show
     from ingest.manifest import read_manifest
     from ingest.pipeline import sources
 
-    with as_file(files("api.sample")) as sample, progress("ingest", "documents") as tell:
-        folder, manifest = Path(sample) / "documents", Path(sample) / "manifest.jsonl"
-        rows = read_manifest(manifest) if manifest.is_file() else {}
-        report = bring_in(sources([folder], rows), chosen, tell)
+    with progress("ingest", "documents") as tell:
+        found = sources([sample.documents()], read_manifest(sample.manifest()))
+        report = bring_in(found, chosen, tell)
     if not wants_json():
-        from api.render import show_rejects, show_report
-
-        show_report(report, console())
-        if report.rejected:
-            from api.schemas import Reject
-
-            show_rejects([Reject.of(row) for row in report.rejected], console())
+        show(report)
     return report
 
 
 def _ask(chosen: "Settings") -> list["Answer"]:
     """Each question is shown as soon as it is answered."""
+    from api import sample
     from api.render import show_answer, show_question
-    from api.sample import QUESTIONS
     from api.schemas import Answer
     from api.services import open_services
     from ingest.moment import parse_moment
 
     answers: list[Answer] = []
     with open_services(chosen) as services:
-        for question, as_of in QUESTIONS:
+        for question, as_of in sample.demo_questions():
             moment = parse_moment(as_of) if as_of else None
-            answers.append(services.agent.ask(question, as_of=moment))
+            answers.append(Answer.of(services.agent.ask(question, as_of=moment)))
             if not wants_json():
                 show_question(question, as_of, console())
-                show_answer(Answer.of(answers[-1]), console())
+                show_answer(answers[-1], console())
     return answers
+
+
+def _print(report: "Report", answers: list["Answer"]) -> None:
+    from api.commands.ingest import as_json
+
+    shown = [answer.model_dump(mode="json") for answer in answers]
+    print_json({"ingest": as_json(report), "answers": shown})

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -115,21 +115,24 @@ def bring_in(
 
 def show(report: "Report") -> None:
     """What came in, and what did not."""
-    from api.schemas import Reject
-
-    rejects = [Reject.of(row) for row in report.rejected]
     if wants_json():
-        names = ("files", "added", "unchanged", "duplicates", "pages", "chunks", "seconds")
-        print_json(
-            {name: getattr(report, name) for name in names}
-            | {"rejected": [r.model_dump(mode="json") for r in rejects]}
-        )
+        print_json(as_json(report))
         return
     from api.render import show_rejects, show_report
+    from api.schemas import Reject
 
     show_report(report, console())
-    if rejects:
-        show_rejects(rejects, console())
+    if report.rejected:
+        show_rejects([Reject.of(row) for row in report.rejected], console())
+
+
+def as_json(report: "Report") -> dict[str, Any]:
+    """The report for programs."""
+    from api.schemas import Reject
+
+    names = ("files", "added", "unchanged", "duplicates", "pages", "chunks", "seconds")
+    rejected = [Reject.of(row).model_dump(mode="json") for row in report.rejected]
+    return {name: getattr(report, name) for name in names} | {"rejected": rejected}
 
 
 def _sources(places: tuple[str, ...], manifest: Path | None, chosen: "Settings") -> list["Source"]:
@@ -141,21 +144,28 @@ def _sources(places: tuple[str, ...], manifest: Path | None, chosen: "Settings")
     for path in paths:
         if not path.exists():
             raise BadRequest(f"no file or folder {path}")
-    rows = _rows(paths, manifest)
-    found = [Source(s.path, s.name, rows.get(s.path.resolve(), s.given)) for s in sources(paths)]
+    by_name, by_path = _rows(paths, manifest)
+    found = [
+        Source(s.path, s.name, by_path.get(s.path.resolve()) or s.given)
+        for s in sources(paths, by_name)
+    ]
     return found + list(_fetched([place for place in places if is_url(place)], chosen))
 
 
-def _rows(paths: list[Path], manifest: Path | None) -> dict[Path, dict[str, str]]:
-    """Manifest rows by the file they describe; a manifest named on the command line goes before a folder's own."""
+Rows = dict[str, str]
+
+
+def _rows(paths: list[Path], manifest: Path | None) -> tuple[dict[str, Rows], dict[Path, Rows]]:
+    """Manifest rows by name below a folder given, and by the file that lies there seen from the manifest itself."""
     from ingest.manifest import read_manifest
 
     own = [path / "manifest.jsonl" for path in paths if (path / "manifest.jsonl").is_file()]
-    return {
+    by_path = {
         (listed.parent / name).resolve(): row
         for listed in [*own, *([manifest] if manifest else [])]
         for name, row in read_manifest(listed).items()
     }
+    return (read_manifest(manifest) if manifest else {}), by_path
 
 
 def _fetched(urls: list[str], chosen: "Settings") -> Iterator["Source"]:

@@ -123,7 +123,7 @@ MARKET_ACCESS = Print(
         (
             "p",
             "Before the rule, some brokers lent customers their market participant identifier and let them send orders straight "
-            "to an exchange. In naked or unfiltered access no pre-trade control was applied at all. One estimate put naked access "
+            "to an exchange. In naked or unfiltered access no pre-trade control was applied. One estimate put naked access "
             "at between 10% and 38% of trading in US equities.^1",
         ),
         ("h", "2. What the rule requires"),
@@ -151,7 +151,7 @@ MARKET_ACCESS = Print(
         ("h", "4. Dates"),
         (
             "p",
-            "The rule became effective on January 14, 2011. The compliance date was July 14, 2011. On June 27, 2011, the "
+            "The rule became effective on January 14, 2011. The compliance date is July 14, 2011. On June 27, 2011, the "
             "Commission extended the compliance date to November 30, 2011, for the credit and capital thresholds of Rule "
             "15c3-5(c)(1)(i) and for fixed income securities. It did not extend the date for the controls on erroneous and "
             "duplicative orders.",
@@ -251,10 +251,17 @@ class _Page(FPDF):
         lines: list[str] = [""]
         indent = text[: len(text) - len(text.lstrip())]
         for word in text.split():
-            before = f"{lines[-1]} {word}" if lines[-1].strip() else lines[-1] + indent * (len(lines) == 1) + word
+            before = (
+                f"{lines[-1]} {word}"
+                if lines[-1].strip()
+                else lines[-1] + indent * (len(lines) == 1) + word
+            )
             if self.get_string_width(before) <= self.wide - 2:
                 lines[-1] = before
-            elif len(cut := _syllable(word)) == 2 and self.get_string_width(f"{lines[-1]} {cut[0]}-") <= self.wide - 2:
+            elif (
+                len(cut := _syllable(word)) == 2
+                and self.get_string_width(f"{lines[-1]} {cut[0]}-") <= self.wide - 2
+            ):
                 lines[-1] += f" {cut[0]}-"
                 lines.append(cut[1])
             else:

@@ -11,12 +11,16 @@ from pathlib import PurePosixPath
 from ingest.document import Document
 from ingest.errors import Unreadable
 
-__all__ = ["parse", "parts", "sniff"]
+__all__ = ["parse", "parts", "root_name", "sniff"]
 
 _HEAD = 1 << 16
 
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
-    (b"PK\x03\x04", "a zip archive or an Office file", "unpack it, or save the document as PDF or HTML"),
+    (
+        b"PK\x03\x04",
+        "a zip archive or an Office file",
+        "unpack it, or save the document as PDF or HTML",
+    ),
     (b"PK\x05\x06", "an empty zip archive", "fetch it again"),
     (b"\x1f\x8b", "gzip-compressed", "unpack it with gunzip"),
     (b"BZh", "bzip2-compressed", "unpack it with bunzip2"),
@@ -52,13 +56,22 @@ _SUBMISSION = re.compile(
     rb"<SEC-DOCUMENT>|<SEC-HEADER>|<IMS-DOCUMENT>|<IMS-HEADER>|<ACCEPTANCE-DATETIME>|<SUBMISSION>\s*<ACCESSION-NUMBER>"
     rb"|-----BEGIN PRIVACY-ENHANCED MESSAGE-----"
 )
-_FIRST_TAG = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*<(?:\?xml\b|!doctype\b|!--|[A-Za-z_][\w.-]*(?::[\w.-]+)?(?=[\s/>]))", re.IGNORECASE)
+_FIRST_TAG = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?\s*<(?:\?xml\b|!doctype\b|!--|[A-Za-z_][\w.-]*(?::[\w.-]+)?(?=[\s/>]))",
+    re.IGNORECASE,
+)
 _HTML = re.compile(rb"<!doctype\s+html|<html\b|<body\b|<head\b", re.IGNORECASE)
-_HTML_TAGS = re.compile(rb"<(?:p|div|table|span|br|h[1-6]|ul|font|center|a)\b[^<>]*>", re.IGNORECASE)
+_HTML_TAGS = re.compile(
+    rb"<(?:p|div|table|span|br|h[1-6]|ul|font|center|a)\b[^<>]*>", re.IGNORECASE
+)
 _RELEASE = re.compile(rb"<END TABLE OF CONTENTS>|<END HEADER>|\[\[Page \d+", re.IGNORECASE)
 _RELEASE_WORDS = re.compile(rb"\[?Release Nos?\.\s*(?:33|34|35|39|IA|IC)-\d{3,}", re.IGNORECASE)
-_RELEASE_HEADS = re.compile(rb"^\W{0,4}(?:AGENCY|ACTION|SUMMARY|DATES|SUPPLEMENTARY INFORMATION)\s*:", re.MULTILINE)
-_FRONT_MATTER = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*---[ \t]*\r?\n.{0,8000}?\n---[ \t]*\r?\n", re.DOTALL)
+_RELEASE_HEADS = re.compile(
+    rb"^\W{0,4}(?:AGENCY|ACTION|SUMMARY|DATES|SUPPLEMENTARY INFORMATION)\s*:", re.MULTILINE
+)
+_FRONT_MATTER = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?\s*---[ \t]*\r?\n.{0,8000}?\n---[ \t]*\r?\n", re.DOTALL
+)
 _MARKDOWN_HEAD = re.compile(rb"^#{1,6} \S", re.MULTILINE)
 _CONTAINERS = frozenset(("FEDREG", "DLPSTEXTCLASS", "ECFR", "ECFRBRWS"))
 
@@ -73,7 +86,10 @@ def parse(data: bytes, name: str, given: Mapping[str, str] | None = None) -> Doc
     document = _read(found, data, name)
     promised = _PROMISED.get(PurePosixPath(name.partition("#")[0]).suffix.lower())
     if promised is not None and found not in promised:
-        document.warnings = (*document.warnings, f"named like {'/'.join(sorted(promised))}, read as {found}")
+        document.warnings = (
+            *document.warnings,
+            f"named like {'/'.join(sorted(promised))}, read as {found}",
+        )
     from ingest.metadata import describe
 
     describe(document, name, given)
@@ -90,12 +106,15 @@ def parts(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
     if sniff(data, name) == "xml":
         from ingest.parse import xml
 
-        if xml.root_name(data) in _CONTAINERS and b"<ECFR TITLE=" not in data[:200]:
-            number = 0
-            for number, (part, piece) in enumerate(xml.split(data), start=1):
+        if root_name(data) in _CONTAINERS and b"<ECFR TITLE=" not in data[:200]:
+            held = False
+            for part, piece in xml.split(data):
+                held = True
                 yield f"{name}#{part}", piece
-            if not number:
-                raise Unreadable("no-text", f"{name} holds no document that could be read", "fetch it again")
+            if not held:
+                raise Unreadable(
+                    "no-text", f"{name} holds no document that could be read", "fetch it again"
+                )
             return
     yield name, data
 
@@ -107,7 +126,9 @@ def sniff(data: bytes, name: str) -> str:
     """
     head = data[:_HEAD]
     if not head.strip(b" \t\r\n\0\xef\xbb\xbf") and not data.strip(b" \t\r\n\0\xef\xbb\xbf"):
-        raise Unreadable("empty", f"{name} is empty", "fetch it again; the download may have failed")
+        raise Unreadable(
+            "empty", f"{name} is empty", "fetch it again; the download may have failed"
+        )
     if b"%PDF-" in head[:1024]:
         return "pdf"
     for magic, what, hint in _MAGIC:
@@ -119,9 +140,15 @@ def sniff(data: bytes, name: str) -> str:
     if _FIRST_TAG.match(head):
         return _tagged(head, name)
     if not wide and _is_binary(head):
-        raise Unreadable("unknown-format", f"{name} is not text of any kind", "bring it as PDF, HTML, XML or text")
+        raise Unreadable(
+            "unknown-format",
+            f"{name} is not text of any kind",
+            "bring it as PDF, HTML, XML or text",
+        )
     found = _prose(head, name)
-    if found == "text" and (_HTML.search(head[:4096]) or len(_HTML_TAGS.findall(head)) > max(20, len(head) // 800)):
+    if found == "text" and (
+        _HTML.search(head[:4096]) or len(_HTML_TAGS.findall(head)) > max(20, len(head) // 800)
+    ):
         return "html"
     return found
 
@@ -167,16 +194,37 @@ def _narrowed(head: bytes) -> tuple[bytes, bool]:
 
 def _tagged(head: bytes, name: str) -> str:
     """HTML and XML both begin with "<"; the first real element tells."""
-    from ingest.parse.xml import root_name
-
     root = root_name(head).lower()
-    if root in ("html", "body", "head", "p", "div", "table", "title", "meta", "center", "font", "span", "script", "style"):
+    if root in (
+        "html",
+        "body",
+        "head",
+        "p",
+        "div",
+        "table",
+        "title",
+        "meta",
+        "center",
+        "font",
+        "span",
+        "script",
+        "style",
+    ):
         return "html"
     if root == "" and _HTML.search(head[:4096]):
         return "html"
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<?xml") or re.search(rb"</\w|/>", head):
+    suffix = PurePosixPath(name.partition("#")[0]).suffix.lower()
+    declared = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<?xml") or suffix == ".xml"
+    if declared or re.search(rb"</\w|/>", head):
         return "xml" if root else _prose(head, name)
     return _prose(head, name)
+
+
+def root_name(data: bytes) -> str:
+    """The name of the first element, without prefix; "" if there is none in the first 64 KB."""
+    head = re.sub(rb"<!--.*?-->", b"", data[: 1 << 16].replace(b"\0", b""), flags=re.DOTALL)
+    found = re.search(rb"<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)", head)
+    return found.group(2).decode("ascii", "replace") if found else ""
 
 
 def _prose(head: bytes, name: str) -> str:
@@ -197,7 +245,12 @@ def _prose(head: bytes, name: str) -> str:
 def _is_binary(head: bytes) -> bool:
     """More control characters than any text has."""
     sample = head[:8192]
-    odd = sum(sample.count(byte) for byte in (0, 1, 2, 3, 4, 5, 6, 7, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23))
-    if sample.count(0) > 0.2 * len(sample) and all(b in (0, 9, 10, 13) or 32 <= b < 127 for b in sample[:256]):
+    odd = sum(
+        sample.count(byte)
+        for byte in (0, 1, 2, 3, 4, 5, 6, 7, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
+    )
+    if sample.count(0) > 0.2 * len(sample) and all(
+        b in (0, 9, 10, 13) or 32 <= b < 127 for b in sample[:256]
+    ):
         return False  # UTF-16 without a mark; the text reader tries it
     return odd > 0.02 * len(sample)

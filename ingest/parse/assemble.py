@@ -18,7 +18,6 @@ PAGE = "\ufdd1"
 _MARK = re.compile(f"[{NOTE}{PAGE}]")
 _SPACE_BEFORE_MARK = re.compile(f" +(?=[{NOTE}{PAGE}]+(?:[ .,;:)\\]]|$))", re.MULTILINE)
 _UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b\u2060\ufeff\ufdd2-\ufdef\ufffe\uffff]")
-_SPACES = re.compile(r"\s+")
 
 
 def clean(text: str) -> str:
@@ -26,9 +25,12 @@ def clean(text: str) -> str:
 
     NOTE and PAGE stay. Use `unmarked` first on text that a source wrote.
     """
+    text = " ".join(text.split())
+    if text.isascii() and text.isprintable():
+        return text
     if _UNSEEN.search(text):
-        text = _UNSEEN.sub("", text)
-    return unicodedata.normalize("NFC", _SPACES.sub(" ", text)).strip()
+        text = " ".join(_UNSEEN.sub("", text).split())
+    return unicodedata.normalize("NFC", text)
 
 
 def unmarked(text: str) -> str:
@@ -100,7 +102,9 @@ class Writer:
         self._extend(start, path, kind, label)
         return start, self._length
 
-    def note(self, label: str, text: str, marks: Sequence[str] = (), *, at_once: bool = False) -> None:
+    def note(
+        self, label: str, text: str, marks: Sequence[str] = (), *, at_once: bool = False
+    ) -> None:
         """Keep a footnote until its section ends (`at_once`: write it here); its anchor is the last call of `label`."""
         plain, places = _without_marks(text, marks)
         for _, mark, name in places:
@@ -113,6 +117,11 @@ class Writer:
         if at_once:
             self._write_notes()
 
+    def retitle(self, before: tuple[str, ...], path: tuple[str, ...]) -> None:
+        """The section being written has a longer heading than was known when it began."""
+        if self._sections and self._sections[-1].path == before:
+            self._sections[-1].path = path
+
     def include(self, document: Document, path: tuple[str, ...] = ()) -> None:
         """Write a whole parsed document with its headings under `path`; its later pages become pages here.
 
@@ -122,11 +131,15 @@ class Writer:
             return
         self._write_notes()
         base = self._append(document.text)
-        self._pages.extend((base + page.start, page.printed) for page in document.pages if page.start)
+        self._pages.extend(
+            (base + page.start, page.printed) for page in document.pages if page.start
+        )
         for section in document.sections:
             start, end = base + section.start, base + section.end
             anchor = None if section.anchor is None else base + section.anchor
-            self._sections.append(_Open(start, end, path + section.path, section.kind, section.label, anchor))
+            self._sections.append(
+                _Open(start, end, path + section.path, section.kind, section.label, anchor)
+            )
 
     def page(self, printed: str | None) -> None:
         """The next paragraph begins a new page."""
@@ -141,7 +154,9 @@ class Writer:
     ) -> Document:
         """The document. first_page: the printed number of what precedes the first page break, if it is known."""
         self._write_notes()
-        sections = tuple(Section(s.start, s.end, s.path, s.kind, s.label, s.anchor) for s in self._sections)
+        sections = tuple(
+            Section(s.start, s.end, s.path, s.kind, s.label, s.anchor) for s in self._sections
+        )
         return Document(
             text="".join(self._parts),
             format=form,
@@ -185,7 +200,9 @@ class Writer:
         turn, self._turn = self._turn, None
         for note in waiting:
             start = self._append(note.text)
-            self._sections.append(_Open(start, self._length, note.path, Kind.FOOTNOTE, note.label, note.anchor))
+            self._sections.append(
+                _Open(start, self._length, note.path, Kind.FOOTNOTE, note.label, note.anchor)
+            )
         self._turn = turn
 
     def _spans(self, first_page: str | None) -> tuple[Page, ...]:
@@ -195,8 +212,12 @@ class Writer:
         if starts[0][0] > 0:
             starts.insert(0, (0, first_page or _page_before(starts[0][1])))
         ends = [at for at, _ in starts[1:]] + [self._length]
-        spans = [(at, end, printed) for (at, printed), end in zip(starts, ends, strict=True) if end > at]
-        return tuple(Page(number, at, end, printed) for number, (at, end, printed) in enumerate(spans, 1))
+        spans = [
+            (at, end, printed) for (at, printed), end in zip(starts, ends, strict=True) if end > at
+        ]
+        return tuple(
+            Page(number, at, end, printed) for number, (at, end, printed) in enumerate(spans, 1)
+        )
 
 
 def _page_before(printed: str | None) -> str | None:

@@ -330,7 +330,7 @@ def blocks_of(
         if not paragraph:
             return
         block = _block(paragraph, style, words, titles)
-        if waiting is not None and _resumes(waiting, block):
+        if waiting is not None and waiting.open and _resumes(waiting, block):
             _append(waiting, block, words)
         else:
             blocks.append(block)
@@ -403,6 +403,8 @@ def _begins_anew(paragraph: Sequence[Line], line: Line, style: Style) -> bool:
     gap = above.bottom - line.bottom
     if gap <= 0 or gap > 1.18 * style.leading_of(line) + 0.4:
         return True
+    if before.endswith("-") and before[-2:-1].isalnum():
+        return False
     if above.bold != line.bold and (ended or room):
         return True
     if above.bold and line.bold:

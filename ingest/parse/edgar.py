@@ -18,10 +18,14 @@ _HEADER_BYTES = 1 << 18
 _TAG_LINE = re.compile(r"<([A-Z][A-Z0-9-]*)>([^<\r\n]*)")
 _HEADER_LINE = re.compile(r"^(\t*)[ ]*([A-Z][A-Z0-9 /-]*):[ \t]*(.*)$")
 _NO_PROSE = re.compile(r"EX-101|XML|EXCEL|ZIP|JSON|GRAPHIC|COVER|CSS|XBRL", re.IGNORECASE)
-_DATA_FILE = re.compile(r"\.(?:xsd|xml|jpe?g|gif|png|zip|xlsx?|json|js|css|pdf|bmp|tif)$", re.IGNORECASE)
+_DATA_FILE = re.compile(
+    r"\.(?:xsd|xml|jpe?g|gif|png|zip|xlsx?|json|js|css|pdf|bmp|tif)$", re.IGNORECASE
+)
 _ENCODED = re.compile(rb"\s*(?:<PDF>\s*)?begin \d{3} \S")
 _WRAPPER = re.compile(rb"</?(?:XBRL|XML|PDF)>", re.IGNORECASE)
-_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|div|p)\b", re.IGNORECASE)  # not <TABLE>: typewritten forms have it
+_HTML = re.compile(
+    rb"<(?:!doctype\s+html|html|head|body|div|p)\b", re.IGNORECASE
+)  # not <TABLE>: typewritten forms have it
 
 # The tags of the older one-line header, under the names that the newer one uses.
 _TAG_NAMES = {
@@ -39,8 +43,19 @@ _TAG_NAMES = {
     "ACCEPTANCE-DATETIME": "ACCEPTANCE-DATETIME",
 }
 _PARTIES = frozenset(
-    ("FILER", "SUBJECT COMPANY", "ISSUER", "FILED BY", "FILED FOR", "REPORTING-OWNER", "DEPOSITOR", "SECURITIZER")
-    + ("ISSUING_ENTITY", "ISSUING ENTITY", "SERIAL COMPANY", "UNDERWRITER")
+    (
+        "FILER",
+        "SUBJECT COMPANY",
+        "ISSUER",
+        "ISSUING_ENTITY",
+        "DEPOSITOR",
+        "SECURITIZER",
+        "UNDERWRITER",
+        "SERIAL COMPANY",
+        "FILED BY",
+        "FILED FOR",
+        "REPORTING-OWNER",
+    )
 )
 _SHOWN = (
     "ACCEPTANCE-DATETIME",
@@ -80,7 +95,11 @@ class _Part:
 
     @property
     def title(self) -> str:
-        return self.kind if self.description in ("", self.kind) else f"{self.kind}: {self.description}".lstrip(": ")
+        return (
+            self.kind
+            if self.description in ("", self.kind)
+            else f"{self.kind}: {self.description}".lstrip(": ")
+        )
 
 
 def parse(data: bytes, name: str) -> Document:
@@ -93,7 +112,9 @@ def parse(data: bytes, name: str) -> Document:
         )
     fields = _header(data)
     writer = Writer()
-    header = dict.fromkeys(f"{field.name}: {unmarked(field.value)}" for field in fields if field.name in _SHOWN)
+    header = dict.fromkeys(
+        f"{field.name}: {unmarked(field.value)}" for field in fields if field.name in _SHOWN
+    )
     warnings: list[str] = []
     documents = list(_read_parts(data, warnings))
     paged = any(document.pages for _, document in documents)
@@ -107,7 +128,11 @@ def parse(data: bytes, name: str) -> Document:
     if header and not documents:
         writer.add("\n".join(header), kind=Kind.HEADER)
     if writer.empty:
-        raise Unreadable("no-text", f"{name} has neither a header nor a readable document", "fetch the submission again")
+        raise Unreadable(
+            "no-text",
+            f"{name} has neither a header nor a readable document",
+            "fetch the submission again",
+        )
     return writer.finish("edgar-submission", _metadata(fields), warnings)
 
 
@@ -118,7 +143,12 @@ def _header(data: bytes) -> list[_Field]:
     """Names and values of the SGML header, in order."""
     head = data[:_HEADER_BYTES]
     end = head.find(b"<DOCUMENT>")
-    text = head[: end if end >= 0 else len(head)].decode("latin-1").replace("\r\n", "\n").replace("\r", "\n")
+    text = (
+        head[: end if end >= 0 else len(head)]
+        .decode("latin-1")
+        .replace("\r\n", "\n")
+        .replace("\r", "\n")
+    )
     tagged = "<SUBMISSION>" in text
     fields: list[_Field] = []
     party = ""
@@ -153,7 +183,10 @@ def _metadata(fields: list[_Field]) -> Metadata:
         return next((f.value for f in fields if f.name == name and party in (None, f.party)), None)
 
     # Of several companies the one the filing is about, not who handed it in.
-    about = next((f.party for f in fields if f.party and f.party not in ("FILED BY", "REPORTING-OWNER")), None)
+    about = next(
+        (f.party for f in fields if f.party and f.party not in ("FILED BY", "REPORTING-OWNER")),
+        None,
+    )
     put("accession", first("ACCESSION NUMBER"))
     put("form", first("CONFORMED SUBMISSION TYPE"))
     put("company", first("COMPANY CONFORMED NAME", about))
@@ -161,10 +194,15 @@ def _metadata(fields: list[_Field]) -> Metadata:
     put("period", _day(first("CONFORMED PERIOD OF REPORT")))
     put("published_on", _day(first("FILED AS OF DATE")))
     put("accepted_at", _accepted(first("ACCEPTANCE-DATETIME")))
-    put("file_numbers", tuple(dict.fromkeys(f.value for f in fields if f.name == "SEC FILE NUMBER")))
+    put(
+        "file_numbers", tuple(dict.fromkeys(f.value for f in fields if f.name == "SEC FILE NUMBER"))
+    )
     if metadata.company and metadata.form:
         when = metadata.period or metadata.published_on
-        put("title", f"{metadata.company}: Form {metadata.form}" + (f", {when.isoformat()}" if when else ""))
+        put(
+            "title",
+            f"{metadata.company}: Form {metadata.form}" + (f", {when.isoformat()}" if when else ""),
+        )
     return metadata
 
 
@@ -178,7 +216,9 @@ def _day(stamp: str | None) -> date | None:
 def _accepted(stamp: str | None) -> datetime | None:
     """EDGAR stamps are New York wall time without a zone; read as UTC they would put a filing hours before anyone saw it."""
     try:
-        moment = datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=NEW_YORK) if stamp else None
+        moment = (
+            datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=NEW_YORK) if stamp else None
+        )
     except ValueError:
         return None
     return moment.astimezone(UTC) if moment else None
@@ -196,7 +236,7 @@ def _read_parts(data: bytes, warnings: list[str]) -> Iterator[tuple[_Part, Docum
             skipped.append(part.kind or part.file)
             continue
         try:
-            document = _document(part)
+            document = _document(part, primary=number == 0)
         except Unreadable as error:
             warnings.append(f"{part.title} was left out: {error}")
             continue
@@ -219,7 +259,11 @@ def _parts(data: bytes) -> Iterator[_Part]:
         close = data.rfind(b"</TEXT>", text, stop) if text >= 0 else -1
         body = data[text + 6 : close if close >= 0 else stop] if text >= 0 else b""
         yield _Part(
-            named.get("TYPE", ""), named.get("FILENAME", ""), named.get("DESCRIPTION", ""), body, end >= 0 or following >= 0
+            named.get("TYPE", ""),
+            named.get("FILENAME", ""),
+            named.get("DESCRIPTION", ""),
+            body,
+            end >= 0 or following >= 0,
         )
         at = following
 
@@ -230,17 +274,21 @@ def _is_data(part: _Part, *, primary: bool) -> bool:
         return True
     if primary:
         return False
-    return bool(_NO_PROSE.match(part.kind) or _DATA_FILE.search(part.file) or part.description == "IDEA: XBRL DOCUMENT")
+    return bool(
+        _NO_PROSE.match(part.kind)
+        or _DATA_FILE.search(part.file)
+        or part.description == "IDEA: XBRL DOCUMENT"
+    )
 
 
-def _document(part: _Part) -> Document:
+def _document(part: _Part, *, primary: bool) -> Document:
     head = part.body[:4096]
     body = part.body
     is_xml = b"<XML>" in head[:64].upper()
     if b"<XBRL>" in head or is_xml:
         body = _WRAPPER.sub(b"", body, count=2).strip()
     if _HTML.search(head):
-        return html.parse(body, part.file or part.kind)
+        return html.parse(body, part.file or part.kind, filing=True if primary else None)
     if is_xml or head.lstrip().startswith(b"<?xml"):
         from ingest.parse import xml
 
@@ -253,8 +301,13 @@ def _document(part: _Part) -> Document:
 _PAGE_TAG = re.compile(r"^[ \t]*<PAGE>[^\n]*", re.MULTILINE | re.IGNORECASE)
 _TABLE_TAG = re.compile(r"<TABLE>(.*?)(?:</TABLE>|\Z)", re.DOTALL | re.IGNORECASE)
 _OTHER_TAG = re.compile(r"</?(?:CAPTION|FN|MULTIPLIER|LEGEND|S|C|R|F\d*|TABLE)>", re.IGNORECASE)
-_ESCAPED_DASH = re.compile(r"^- (?=-)", re.MULTILINE)  # the 1990s' signed mail writes "- " before a dash
+_ESCAPED_DASH = re.compile(
+    r"^- (?=-)", re.MULTILINE
+)  # the 1990s' signed mail writes "- " before a dash
 _GAP = re.compile(r"\s{2,}|\t|\s*\.{3,}\s*")
+_CLOSE_NUMBERS = re.compile(
+    r"(\d[)%]?) (?=\(?\$?\d{1,3}(?:,\d{3}|\.\d))"
+)  # wide columns leave one blank
 _RULE = re.compile(r"[-=_*~ \t]{4,}")
 _LONGEST_LINE = 200
 
@@ -289,7 +342,13 @@ def _paragraphs(text: str) -> Iterator[Block]:
     for line in [*_OTHER_TAG.sub("", text).expandtabs(8).split("\n"), ""]:
         bare = line.strip()
         ruled = bool(bare) and _RULE.fullmatch(bare) is not None
-        begins = bool(held) and bool(bare) and not ruled and _indent(line) >= _indent(held[-1]) + 3 and not _centred(held)
+        begins = (
+            bool(held)
+            and bool(bare)
+            and not ruled
+            and _indent(line) >= _indent(held[-1]) + 3
+            and not _centred(held)
+        )
         if held and (not bare or ruled or begins):
             yield _paragraph(held, underlined=ruled and len(held) == 1)
             held = []
@@ -308,12 +367,16 @@ def _indent(line: str) -> int:
 
 
 def _centred(lines: list[str]) -> bool:
-    return all(_indent(line) >= 8 and abs(_indent(line) + len(line.rstrip()) - 76) < 16 for line in lines)
+    return all(
+        _indent(line) >= 8 and abs(_indent(line) + len(line.rstrip()) - 76) < 16 for line in lines
+    )
 
 
 def _table(text: str) -> Iterator[Block]:
     """A typewritten table's lines with their cells divided; prose between the tags stays prose."""
-    lines = [line for line in _OTHER_TAG.sub("", text).expandtabs(8).split("\n") if line.strip(" -=_*~")]
+    lines = [
+        line for line in _OTHER_TAG.sub("", text).expandtabs(8).split("\n") if line.strip(" -=_*~")
+    ]
     rows = [row for line in lines if (row := _cells(line))]
     divided = sum(1 for row in rows if len(row) > 1)
     if not divided or divided < 0.3 * len(rows):
@@ -325,4 +388,7 @@ def _table(text: str) -> Iterator[Block]:
 def _cells(line: str) -> list[str]:
     line = re.sub(r"([$(])[ \t]+(?=[\d(])", r"\1", line.strip())
     line = re.sub(r"(?<=\d)[ \t]+(?=[)%])", "", line)
-    return [cell for part in _GAP.split(line) if (cell := clean(part)) and not _RULE.fullmatch(cell)]
+    line = _CLOSE_NUMBERS.sub(r"\1  ", line)
+    return [
+        cell for part in _GAP.split(line) if (cell := clean(part)) and not _RULE.fullmatch(cell)
+    ]

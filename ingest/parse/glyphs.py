@@ -181,11 +181,8 @@ def _decode(codes: NDArray[np.uint32]) -> str:
 def _looks_letter_spaced(words: str) -> bool:
     """'M a r c h 3 1' but not 'A B' or '1 2 3' in a form's row of boxes."""
     parts = words.split(" ")
-    return (
-        len(parts) >= 5
-        and sum(len(part) == 1 for part in parts) >= 0.8 * len(parts)
-        and any(map(str.isalpha, parts))
-    )
+    single = sum(len(part) == 1 and part.isalnum() for part in parts)
+    return len(parts) >= 5 and single >= 0.7 * len(parts) and any(map(str.isalpha, parts))
 
 
 def _close_up(letters: str, gaps: NDArray[np.float32]) -> str:

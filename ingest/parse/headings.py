@@ -9,7 +9,8 @@ from ingest.parse.layout import Line, bare
 from ingest.parse.outline import roman_value
 
 _DIVISION = re.compile(
-    r"(part|item)\s+([\divx]+[a-c]?)\b(?=\s*[.:—–-]|\s+[A-Z]|\s*$)", re.IGNORECASE
+    r"(part|item)\s+[\divx]+[a-c]?\b(?=\s*[.:—–-]|\s+[A-Z]|\s*$)|(exhibit)\s+\d+(?:\.\d+)?[a-z]?(?=\s*$|\s+[A-Z])",
+    re.IGNORECASE,
 )
 _NUMBERED = re.compile(
     r"(?:([IVXLC]{1,6}|[A-Z]|\d{1,2}|[a-z]|[ivx]{1,5})\.|\((\d{1,2}|[a-z]|[ivx]{1,5})\))\s+(?=\S)"
@@ -26,7 +27,7 @@ _MOST = 8  # levels of a path
 class Level:
     """How far out a heading stands.
 
-    division: "part", "item" or ""; numbering: one of I A 1 a i (1) or ""; number: its value, as read in that
+    division: "part", "item", "exhibit" or ""; numbering: one of I A 1 a i (1) or ""; number: its value, as read in that
     numbering; strength: greater for larger, bold and capital type; title: the heading's words.
     """
 
@@ -97,7 +98,7 @@ def _division(words: str) -> str:
     match = _DIVISION.match(words)
     if not match or len(words) > 200 or _READS_ON.match(words, match.end()) or words.endswith(","):
         return ""
-    return match[1].lower()
+    return (match[1] or match[2]).lower()
 
 
 def _numbering(words: str) -> tuple[str, int]:
@@ -159,7 +160,7 @@ def _same(a: str, b: str) -> bool:
 def _outranks(outer: Level, inner: Level) -> bool:
     """Whether `inner` belongs under `outer`."""
     if inner.division:
-        return outer.division == "part" and inner.division == "item"
+        return outer.division in ("part", "exhibit") and inner.division == "item"
     if outer.division:
         return True
     if outer.numbering and inner.numbering:

@@ -13,10 +13,16 @@ from ingest.parse.assemble import NOTE, PAGE, Writer, unmarked
 from ingest.parse.htmlblocks import Block, Page, read
 
 _PART = re.compile(r"part\s+(?:[IVX]{1,4}|[1-4])\b\W*(?:[A-Z][A-Za-z ]{0,60})?", re.IGNORECASE)
-_ITEM = re.compile(r"item\s*(\d{1,2}[A-C]?(?:\.\d{2})?)(?:\s*\([a-z]\))?\s*[.:—–-]*\s*(.*)", re.IGNORECASE)
-_CLOSING = re.compile(r"(?:signatures?|exhibit index|index to exhibits|power of attorney)\W*", re.IGNORECASE)
+_ITEM = re.compile(
+    r"item\s*(\d{1,2}[A-C]?(?:\.\d{2})?)(?:\s*\([a-z]\))?\s*[.:—–-]*\s*(.*)", re.IGNORECASE
+)
+_CLOSING = re.compile(
+    r"(?:signatures?|exhibit index|index to exhibits|power of attorney)\W*", re.IGNORECASE
+)
 _CONTENTS = re.compile(r"(?:table of contents|contents|index)\W*", re.IGNORECASE)
-_PRINTED = re.compile(r"\W*(?:page\s+)?((?:[A-Z]{1,2}-)?\d{1,4}|[ivxl]{1,6})(?:\s+of\s+\d+)?\W*", re.IGNORECASE)
+_PRINTED = re.compile(
+    r"\W*(?:page\s+)?((?:[A-Z]{1,2}-)?\d{1,4}|[ivxl]{1,6})(?:\s+of\s+\d+)?\W*", re.IGNORECASE
+)
 _DIGITS = re.compile(r"\d+")
 _ENDS_SENTENCE = re.compile(r"[.!?:;]['\")\]”’]*$")
 _TABLE_NOTE = re.compile(r"\(?(\d{1,2}|[a-z]|\*{1,3})\)?\s+(?=\S)")
@@ -28,11 +34,14 @@ _ITEM_RANK = (2000.0,)
 _TOP_RANK = (3000.0,)
 
 
-def parse(data: bytes, name: str) -> Document:
-    """Raises Unreadable: "empty", "no-text", "too-large", "too-deep"."""
+def parse(data: bytes, name: str, *, filing: bool | None = None) -> Document:
+    """filing: whether it is an EDGAR form; None asks the page.
+
+    Raises Unreadable: "empty", "no-text", "too-large", "too-deep".
+    """
     page = read(data)
     writer = Writer()
-    write(page.blocks, writer, filing=_is_filing(page))
+    write(page.blocks, writer, filing=_is_filing(page) if filing is None else filing)
     document = writer.finish("html", _metadata(page), page.warnings)
     if not document.text:
         raise Unreadable(
@@ -61,8 +70,8 @@ def _paged(blocks: list[Block]) -> list[Block]:
     if len(pages) > 1:
         pages = _without_running_heads(pages)
     joined: list[Block] = []
-    for number, (printed, page) in enumerate(pages):
-        if number and page:
+    for printed, page in pages:
+        if len(pages) > 1 and page:
             joined.append(Block("page", label=printed or ""))
         joined.extend(page)
     return list(_mended(joined))
@@ -91,20 +100,30 @@ def _split(blocks: list[Block]) -> list[tuple[str | None, list[Block]]]:
     return pages
 
 
-def _without_running_heads(pages: list[tuple[str | None, list[Block]]]) -> list[tuple[str | None, list[Block]]]:
+def _without_running_heads(
+    pages: list[tuple[str | None, list[Block]]],
+) -> list[tuple[str | None, list[Block]]]:
     """Drop page numbers and what stands at the top or bottom of many pages; keep the number as the page's label."""
     top = Counter(key for _, page in pages for key in {_running_key(b) for b in page[:2]} if key)
-    bottom = Counter(key for _, page in pages for key in {_running_key(b) for b in page[-2:]} if key)
+    bottom = Counter(
+        key for _, page in pages for key in {_running_key(b) for b in page[-2:]} if key
+    )
     often = max(3, 0.25 * len(pages))
     repeated_top = {key for key, count in top.items() if count >= often}
     repeated_bottom = {key for key, count in bottom.items() if count >= often}
     cut: list[tuple[str | None, list[Block]]] = []
     for number, (printed, page) in enumerate(pages):
         page = list(page)
-        while page and (_PRINTED.fullmatch(page[-1].text) or _running_key(page[-1]) in repeated_bottom):
+        while page and (
+            _PRINTED.fullmatch(page[-1].text) or _running_key(page[-1]) in repeated_bottom
+        ):
             number_text = page.pop().text
             printed = printed or _number_in(number_text)
-        while page and number and (_PRINTED.fullmatch(page[0].text) or _running_key(page[0]) in repeated_top):
+        while (
+            page
+            and number
+            and (_PRINTED.fullmatch(page[0].text) or _running_key(page[0]) in repeated_top)
+        ):
             number_text = page.pop(0).text
             printed = printed or _number_in(number_text)
         cut.append((printed, page))
@@ -112,7 +131,12 @@ def _without_running_heads(pages: list[tuple[str | None, list[Block]]]) -> list[
 
 
 def _running_key(block: Block) -> str:
-    if block.role == "column" or len(block.text) > _LONGEST_RUNNING_HEAD or "\n" in block.text or block.level:
+    if (
+        block.role == "column"
+        or len(block.text) > _LONGEST_RUNNING_HEAD
+        or "\n" in block.text
+        or block.level
+    ):
         return ""
     if _ITEM.match(block.text) or _PART.fullmatch(block.text):
         return ""
@@ -140,20 +164,39 @@ def _mended(blocks: list[Block]) -> Iterator[Block]:
         lead = PAGE * len(marks)
         if held is not None and broke and _continues(held, block):
             gap = "" if held.text.endswith("-") else " "
-            held = replace(held, text=f"{held.text}{gap}{lead}{block.text}", marks=held.marks + marks + block.marks)
+            held = replace(
+                held,
+                text=f"{held.text}{gap}{lead}{block.text}",
+                marks=held.marks + marks + block.marks,
+            )
         else:
             if held is not None:
                 yield held
-            held = replace(block, text=lead + block.text, marks=marks + block.marks) if marks else block
+            held = (
+                replace(block, text=lead + block.text, marks=marks + block.marks)
+                if marks
+                else block
+            )
         marks, broke = [], False
     if held is not None:
         yield held
 
 
 def _continues(before: Block, after: Block) -> bool:
-    if before.role != "text" or after.role != "text" or before.level or after.level or before.bold or after.bold:
+    if (
+        before.role != "text"
+        or after.role != "text"
+        or before.level
+        or after.level
+        or before.bold
+        or after.bold
+    ):
         return False
-    return not _ENDS_SENTENCE.search(before.text) and after.text[:1].islower() and len(before.text) > 40
+    return (
+        not _ENDS_SENTENCE.search(before.text)
+        and after.text[:1].islower()
+        and len(before.text) > 40
+    )
 
 
 # --- notes
@@ -175,7 +218,7 @@ def _noted(blocks: list[Block]) -> list[Block]:
             answered.update(pending.pop(label, []))
         defined.append(block)
         order = 0
-        for mark in block.text:
+        for mark in block.text if block.marks else "":
             if mark in (NOTE, PAGE):
                 if mark == NOTE and block.role != "note":
                     pending.setdefault(_bare(block.marks[order]), []).append((number, order))
@@ -188,7 +231,9 @@ def _bare(label: str) -> str:
     return label.strip("()[]")
 
 
-def _defines(block: Block, last: Block | None, pending: dict[str, list[tuple[int, int]]]) -> str | None:
+def _defines(
+    block: Block, last: Block | None, pending: dict[str, list[tuple[int, int]]]
+) -> str | None:
     """The label of the note this block is, if a call waits for it."""
     if block.role != "text" or block.level:
         return None
@@ -208,7 +253,9 @@ def _as_note(block: Block, label: str) -> Block:
         shown = block.marks[pages]
         rest = text[1:].lstrip()
         marks = block.marks[:pages] + block.marks[pages + 1 :]
-        return replace(block, role="note", text=f"{PAGE * pages}{shown} {rest}", marks=marks, label=label)
+        return replace(
+            block, role="note", text=f"{PAGE * pages}{shown} {rest}", marks=marks, label=label
+        )
     return replace(block, role="note", label=label)
 
 
@@ -257,7 +304,7 @@ def _is_filing(page: Page) -> bool:
 def _write(blocks: list[Block], writer: Writer, *, filing: bool) -> None:
     """Sections by heading; in a filing, Items are the top level and what precedes the first of them is the cover."""
     outline = _Outline()
-    cover = filing and any(_top(b) for b in blocks)
+    cover = filing and any(_top(b) in ("item", "part") for b in blocks)
     contents = False
     at = 0
     while at < len(blocks):
@@ -285,7 +332,7 @@ def _write(blocks: list[Block], writer: Writer, *, filing: bool) -> None:
             continue
         cover = False
         if block.role == "table":
-            outline.after_table = True
+            outline.after_table = outline.filled = True
             writer.add(block.text, block.marks, path=outline.path, kind=Kind.TABLE)
             continue
         outline.after_table = False
@@ -295,7 +342,9 @@ def _write(blocks: list[Block], writer: Writer, *, filing: bool) -> None:
             block = title
             at += 1
         elif top or (_is_heading(block) and (block.level or not outline.closing)):
-            outline.enter(block, unmarked(block.text), top)
+            before = outline.path
+            if outline.enter(block, unmarked(block.text), top):
+                writer.retitle(before, outline.path)
         else:
             outline.filled = True
         writer.add(block.text, block.marks, path=outline.path, label=outline.label)
@@ -306,7 +355,7 @@ def _next_is(blocks: list[Block], at: int, role: str) -> bool:
 
 
 def _top(block: Block) -> str | None:
-    """ "item" or "part" where the block is a heading of a form's own outline."""
+    """ "item", "part" or "closing" where the block is a heading of a form's own outline."""
     if block.role != "text" or len(block.text) > _LONGEST_HEADING + 50:
         return None
     text = unmarked(block.text)
@@ -314,12 +363,19 @@ def _top(block: Block) -> str | None:
         return None
     strong = block.bold or block.underline or bool(block.level) or text.isupper()
     if found := _ITEM.fullmatch(text):
-        title = found.group(2)
-        plain = not title or ((title[0].isupper() or title[0] == "[") and not _ENDS_SENTENCE.search(title.rstrip(".")) and ". " not in title)
-        return "item" if plain and (strong or (block.centred and len(text) < 80)) else None
-    if strong and (_PART.fullmatch(text) or _CLOSING.fullmatch(text)):
+        set_apart = strong or (block.centred and len(text) < 80)
+        return "item" if set_apart and _reads_as_title(found.group(2)) else None
+    if strong and _PART.fullmatch(text):
         return "part"
-    return None
+    return "closing" if strong and _CLOSING.fullmatch(text) else None
+
+
+def _reads_as_title(words: str) -> bool:
+    """What follows "Item 7." in a heading, as against "Item 7 of this report says that …"."""
+    if not words:
+        return True
+    sentence = _ENDS_SENTENCE.search(words.rstrip(".")) or ". " in words
+    return (words[0].isupper() or words[0] == "[") and not sentence
 
 
 def _label(title: str) -> str | None:
@@ -356,7 +412,7 @@ def _is_heading(block: Block) -> bool:
 
 def _rank(block: Block, top: str | None) -> tuple[float, ...]:
     """Greater is further out: parts, Items, <h1>..<h6>, then styled lines by size, weight and capitals."""
-    if top == "part":
+    if top in ("part", "closing"):
         return _TOP_RANK
     if top == "item":
         return _ITEM_RANK
@@ -368,7 +424,9 @@ def _rank(block: Block, top: str | None) -> tuple[float, ...]:
 @dataclass(frozen=True, slots=True)
 class _Heading:
     rank: tuple[float, ...]
-    manner: tuple[bool, ...]  # italic, underlined, centred: says that two headings are of one level, not which is above
+    manner: tuple[
+        bool, ...
+    ]  # italic, underlined, centred: says that two headings are of one level, not which is above
     title: str
 
 
@@ -394,22 +452,28 @@ class _Outline:
         """Under signatures or an exhibit index, where bold lines are names and column heads."""
         return bool(self._open) and bool(_CLOSING.fullmatch(self._open[0].title))
 
-    def enter(self, block: Block, title: str, top: str | None) -> None:
+    def enter(self, block: Block, title: str, top: str | None) -> bool:
+        """Go under a heading; True if it only completes the one before (a title set on two lines)."""
         rank = _rank(block, top)
         manner = (block.italic, block.underline, block.centred)
         label = _label(title) if top == "item" else None
         if top:
             if label is not None and label == self.label and self._open:
                 del self._open[1:]  # "Item 8 (continued)": the same Item on another page
-                return
+                return False
             self._open.clear()
             self.label = label
-        elif (again := _CONTINUED.sub("", title)) != title and (depth := self._depth_of(again)) is not None:
+        elif (again := _CONTINUED.sub("", title)) != title and (
+            depth := self._depth_of(again)
+        ) is not None:
             del self._open[depth + 1 :]
-            return
+            return False
         elif self._goes_on(rank, manner):
             last = self._open.pop()
-            title = f"{last.title} {title}"
+            self._open.append(
+                _Heading(rank, manner, f"{last.title} {title}"[: 2 * _LONGEST_HEADING])
+            )
+            return True
         while self._open and self._open[-1].rank < rank:
             self._open.pop()
         for depth, heading in enumerate(self._open):
@@ -418,6 +482,7 @@ class _Outline:
                 break
         self._open.append(_Heading(rank, manner, title[: 2 * _LONGEST_HEADING]))
         self.filled = False
+        return False
 
     def _depth_of(self, title: str) -> int | None:
         """How deep a heading with this title, or ending in it, is open."""

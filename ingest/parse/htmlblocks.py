@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from lxml import etree
 
@@ -100,7 +100,9 @@ _BOLD = frozenset(("b", "strong", "th", "h1", "h2", "h3", "h4", "h5", "h6"))
 _FONT_SIZES = {"1": 8.0, "2": 10.0, "3": 12.0, "4": 14.0, "5": 18.0, "6": 24.0, "7": 36.0}
 _UNITS = {"pt": 1.0, "px": 0.75, "in": 72.0, "cm": 28.35, "mm": 2.835}
 
-_SIZE = re.compile(r"(?:font-size|font)\s*:[^;]*?(?<![\w.])(\d+(?:\.\d+)?)\s*(pt|px|in|cm|mm|em|rem|%)?(?![\w.])")
+_SIZE = re.compile(
+    r"(?:font-size|font)\s*:[^;]*?(?<![\w.])(\d+(?:\.\d+)?)\s*(pt|px|in|cm|mm|em|rem|%)?(?![\w.])"
+)
 _WEIGHT = re.compile(r"font-weight\s*:\s*(\w+)|font\s*:[^;]*\b(bold|bolder|[6-9]00)\b")
 _BREAK = re.compile(r"(?:page-)?break-(before|after)\s*:\s*(?:always|page|left|right)")
 _NOTE_LABEL = re.compile(r"(?:[(\[]?(?:\d{1,3}|[a-z]|[*†‡§#]{1,3})[)\]]?[\s,]*)+")
@@ -132,10 +134,13 @@ def _style(css: str) -> _Style:
         bold=weight,
         italic=True if "italic" in css else (False if "font-style:normal" in packed else None),
         underline=True if "underline" in css else None,
-        centred=True if "text-align:center" in packed else (False if "text-align:" in packed else None),
+        centred=True
+        if "text-align:center" in packed
+        else (False if "text-align:" in packed else None),
         size=size,
         scale=scale,
-        raised="vertical-align:super" in packed or ("position:relative" in packed and "top:-" in packed),
+        raised="vertical-align:super" in packed
+        or ("position:relative" in packed and "top:-" in packed),
         break_before="before" in breaks,
         break_after="after" in breaks,
         column="inline-block" in packed and "width:" in packed,
@@ -223,7 +228,9 @@ class _Reader:
             self._open_block(tag, style)
         elif tag == "br":
             self._line_break()
-        elif tag == "a" and (href := attributes.get("href") or "").startswith("#") and len(href) > 1:
+        elif (
+            tag == "a" and (href := attributes.get("href") or "").startswith("#") and len(href) > 1
+        ):
             self._linked = True
             if _NOTE_TARGET.match(href):
                 style = style._replace(raised=True)
@@ -251,8 +258,8 @@ class _Reader:
                 self._close_block(tag, frame.style)
         self._look = frame.look
 
-    def data(self, text: str) -> None:
-        text = unmarked(text)
+    def data(self, data: str | bytes) -> None:
+        text = unmarked(str(data))
         for _, words in self._facts:
             words.append(text)
         look = self._look
@@ -268,10 +275,12 @@ class _Reader:
             return
         if self._raised:
             self._settle_raised()
+        if text.isspace():
+            if self._pieces:
+                self._pieces.append(" ")
+            return
         self._pieces.append(text)
         count = len(text) - text.count(" ")
-        if text.isspace():
-            return
         self._after_br = False
         self._seen += count
         self._bold += count * look.bold
@@ -280,8 +289,8 @@ class _Reader:
         self._centred += count * look.centred
         self._size = max(self._size, look.size)
 
-    def comment(self, text: str) -> None:
-        if not self._look.hidden and _PAGE_COMMENT.fullmatch(text):
+    def comment(self, text: str | bytes) -> None:
+        if not self._look.hidden and _PAGE_COMMENT.fullmatch(str(text)):
             self._break()
 
     def pi(self, target: str, data: str | None = None) -> None:
@@ -335,7 +344,9 @@ class _Reader:
     def _close_table(self) -> None:
         if self._tables:
             table = self._tables.pop()
-            self._sink().extend([*table.stray, *settled([[cell.blocks for cell in row] for row in table.rows])])
+            self._sink().extend(
+                [*table.stray, *settled([[cell.blocks for cell in row] for row in table.rows])]
+            )
 
     def _break(self) -> None:
         self._flush()
@@ -377,8 +388,10 @@ class _Reader:
         self._after_br = False
         if not self._pieces:
             return
-        text = _GLUED_BULLET.sub(r"\1 ", clean("".join(self._pieces)))
+        text = clean("".join(self._pieces))
         if text:
+            if not text[0].isalnum():
+                text = _GLUED_BULLET.sub(r"\1 ", text)
             most = 0.9 * max(self._seen, 1)
             self._sink().append(
                 Block(
@@ -423,7 +436,9 @@ def _changed(look: _Look, tag: str, style: _Style, attributes: Mapping[str, str]
         centred = centred if style.centred is None else style.centred
         size = (size * style.scale if style.scale else size) if style.size is None else style.size
         raised = raised or style.raised
-    changed = _Look(False, bold, italic, underline, centred, size, raised, look.lines or tag == "pre")
+    changed = _Look(
+        False, bold, italic, underline, centred, size, raised, look.lines or tag == "pre"
+    )
     return look if changed == look else changed
 
 
@@ -454,7 +469,9 @@ def settled(rows: list[list[list[Block]]]) -> list[Block]:
     wide = [line for line in lines if len(line) > 1]
     held = [block for row in rows for cell in row for block in cell]
     nested = any(block.role in ("table", "contents", "page") for block in held)
-    essay = any(len(cell) > 2 and sum(len(b.text) for b in cell) > 800 for row in rows for cell in row)
+    essay = any(
+        len(cell) > 2 and sum(len(b.text) for b in cell) > 800 for row in rows for cell in row
+    )
     if not wide or nested or essay:
         return held
     if all(len(line) == 2 and _MARKER.fullmatch(line[0].text) for line in wide):
@@ -511,7 +528,12 @@ def _merged(row: list[Block]) -> list[Block]:
 
 
 def _glued(left: Block, right: Block) -> Block:
-    return replace(left, text=left.text + right.text, marks=left.marks + right.marks, linked=left.linked or right.linked)
+    return replace(
+        left,
+        text=left.text + right.text,
+        marks=left.marks + right.marks,
+        linked=left.linked or right.linked,
+    )
 
 
 def _listed(line: list[Block]) -> Block:
@@ -545,7 +567,11 @@ def _is_contents(lines: list[list[Block]]) -> bool:
 # --- bytes
 
 _DECLARED = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
 def utf8(data: bytes) -> tuple[bytes, list[str]]:
@@ -553,7 +579,9 @@ def utf8(data: bytes) -> tuple[bytes, list[str]]:
     for bom, name in _BOMS:
         if data.startswith(bom):
             text = data[len(bom) :].decode(name, "replace")
-            return text.encode("utf-8"), ["some characters could not be read"] if "\ufffd" in text else []
+            return text.encode("utf-8"), [
+                "some characters could not be read"
+            ] if "\ufffd" in text else []
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
@@ -585,7 +613,10 @@ def read(data: bytes) -> Page:
     if not data.strip():
         raise Unreadable("empty", "the page has no content", "fetch it again")
     reader = _Reader()
-    parser = etree.HTMLParser(target=reader, encoding="utf-8", huge_tree=True, no_network=True)
+    # huge_tree lifts libxml2's limit on the length of one text; ours on size and depth stand instead.
+    parser: Any = etree.HTMLParser(
+        target=cast(Any, reader), encoding="utf-8", huge_tree=True, no_network=True
+    )
     try:
         for at in range(0, len(data), _FEED):
             parser.feed(data[at : at + _FEED])

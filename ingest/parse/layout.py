@@ -7,7 +7,7 @@ column, as cells divided by wide gaps. Lengths are in points, y upwards, as pdfi
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
 from operator import and_
@@ -20,7 +20,7 @@ CALL, CALL_END = "\ue000", "\ue001"  # around a raised mark while lines travel; 
 EDGE_ROWS = 5  # how deep from the top or bottom a running head or foot may lie
 _CALLS = re.compile(f"{CALL}[^{CALL_END}]*{CALL_END}")
 _NOTE_MARK = re.compile(r"\(?(?:\d{1,4}|[*†‡§¶]{1,4}|[a-z])\)?(?:[,;] ?\(?(?:\d{1,4}|[a-z])\)?)*")
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _PAGE_TOKEN = re.compile(r"(?<![\w.,$])((?:[A-Z]{1,2}-)?)(\d{1,6})(?![\w%]|[.,]\d)")
 _LONE_NUMBER = re.compile(
     r"(?:page\s*)?[-–—|\s]*(?:[A-Z]{1,2}-)?(?:\d{1,6}|[ivxlc]{1,7})[-–—|\s]*(?:(?:of|/)\s*\d{1,6})?",
@@ -100,7 +100,6 @@ class PageRows:
     height: float
     rows: list[Row]
     printed: str | None = None
-    running: list[str] = field(default_factory=list)
 
 
 def rows_of(sheet: Sheet) -> PageRows:
@@ -150,6 +149,7 @@ def drop_running_heads(pages: Sequence[PageRows]) -> None:
     series = _page_series(pages)
     for index, page in enumerate(pages):
         page.printed = _printed(index, page, series)
+    gone: set[int] = set()
     for top in (True, False):
         seen: defaultdict[str, list[tuple[int, Row]]] = defaultdict(list)
         for index, page in enumerate(pages):
@@ -157,9 +157,13 @@ def drop_running_heads(pages: Sequence[PageRows]) -> None:
                 seen[_shape(row)].append((index, row))
         for index, page in enumerate(pages):
             rows = _running_rows(index, page, top, seen, len(pages))
-            page.running += [row.words for row in rows]
-            gone = {id(row) for row in rows}
-            page.rows = [row for row in page.rows if id(row) not in gone]
+            if len(rows) > max(1, len(page.rows) // 2):
+                rows = rows[:1]  # a page of little but repetition: its text, not its head
+            gone |= {id(row) for row in rows}
+    if all(id(row) in gone for page in pages for row in page.rows):
+        return
+    for page in pages:
+        page.rows = [row for row in page.rows if id(row) not in gone]
 
 
 def _edge(page: PageRows, top: bool) -> list[Row]:
@@ -174,8 +178,16 @@ def _repeats(row: Row, index: int, other: Row, other_index: int) -> bool:
     """The same place, and each number the same or counting with the pages."""
     if abs(other.bottom - row.bottom) >= row.height:
         return False
-    numbers = zip(_NUMBER.findall(row.words), _NUMBER.findall(other.words), strict=False)
-    return all(a == b or int(a[-9:]) - int(b[-9:]) == index - other_index for a, b in numbers)
+    step = index - other_index
+    numbers = list(zip(_NUMBER.findall(row.words), _NUMBER.findall(other.words), strict=False))
+    differ = sum(a != b and not _counts(a, b, step) for a, b in numbers)
+    return differ <= len(numbers) // 6  # a typesetter's codes vary a little
+
+
+def _counts(a: str, b: str, step: int) -> bool:
+    # nine digits at most: a longer one is no page number, and int() of thousands is slow
+    counting = a.isdecimal() and b.isdecimal() and len(a) < 10 and len(b) < 10
+    return counting and int(a) - int(b) == step
 
 
 def _running_rows(

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 _WORD = re.compile(r"[A-Za-z]+")
-_OFTEN, _RARE = 5, 2
+_OFTEN, _RARE, _SCARCE = 5, 2, 10
+_WINDOW = 6  # the most pieces a word was seen in
+_NO_START = "\u2019'-&0123456789"  # the "s" of "day's end" begins nothing
 _GLUED = frozenset(
     {
         "the",
@@ -89,7 +91,8 @@ _HYPHEN = re.compile(r"([A-Za-z]+)- ([a-z]+)|(?<=\d)- (?=\d)")
 _BEFORE_STOP = re.compile(
     r"(?<=[\w)”\u2019]) (?=[.,;](?:[\s\ue000]|$))|(?<=\.) (?=,)|(?<=\() (?=\w)"
 )
-_ADDRESS = re.compile(r"\S*(?:://|www\.|@|\.(?:gov|com|org|htm|pdf))\S*")
+_TOKEN = re.compile(r"\S+")
+_OF_ADDRESS = ("://", "www.", "@", ".gov", ".com", ".org", ".htm", ".pdf")
 
 
 class Mender:
@@ -106,15 +109,15 @@ class Mender:
 
     def mend(self, text: str) -> str:
         """The text with its certain defects repaired; web addresses are left alone."""
-        kept: list[str] = []
+        if not any(part in text for part in _OF_ADDRESS):
+            return self._mend(text)
         out: list[str] = []
         last = 0
-        for address in _ADDRESS.finditer(text):
-            out.append(self._mend(text[last : address.start()]))
-            kept.append(address[0])
-            last = address.end()
-        out.append(self._mend(text[last:]))
-        return "".join(part for pair in zip(out, [*kept, ""], strict=True) for part in pair)
+        for token in _TOKEN.finditer(text):
+            if any(part in token[0] for part in _OF_ADDRESS):
+                out += [self._mend(text[last : token.start()]), token[0]]
+                last = token.end()
+        return "".join(out) + self._mend(text[last:])
 
     def _mend(self, text: str) -> str:
         for gap in (_MONEY, _COMMA, _BEFORE_CAPITAL, _NUMBERS, _POSSESSIVE, _CITATION):
@@ -137,7 +140,7 @@ class Mender:
     def _part(self, match: re.Match[str]) -> str:
         word = match[0]
         lower = word.lower()
-        if len(word) < 6 or lower in _WHOLE or self._count[lower] > _RARE:
+        if not 6 <= len(word) <= 40 or lower in _WHOLE or self._count[lower] > _RARE:
             return word
         if lower not in self._cuts:
             self._cuts[lower] = self._cut(lower)
@@ -172,31 +175,38 @@ class Mender:
 
     def _join(self, text: str) -> str:
         words = list(_WORD.finditer(text))
-        gaps = [text[a.end() : b.start()] for a, b in pairwise(words)]
+        scraps = [i for i, word in enumerate(words) if self._may_be_scrap(word[0].lower())]
         out: list[str] = []
-        last = at = 0
-        while at < len(words):
-            begins = words[at].start()
-            size = 1
-            if (
-                not begins or text[begins - 1] not in "\u2019'-&0123456789"
-            ):  # the "s" of "day's end" begins nothing
-                size = self._pieces([word[0] for word in words[at : at + 6]], gaps[at : at + 5])
-            if size > 1:
-                out.append(text[last : words[at].start()])
-                out.append("".join(word[0] for word in words[at : at + size]))
-                last = words[at + size - 1].end()
-            at += size
+        last = done = 0
+        for scrap in scraps:  # few: only around a scrap can there be a split word
+            for at in range(max(done, scrap - _WINDOW + 1), scrap + 1):
+                size = self._pieces(text, words[at : at + _WINDOW])
+                if size > 1 and at + size > scrap:
+                    out.append(text[last : words[at].start()])
+                    out.append("".join(word[0] for word in words[at : at + size]))
+                    done = at + size
+                    last = words[done - 1].end()
+                    break
         return "".join(out) + text[last:]
 
-    def _pieces(self, words: Sequence[str], gaps: Sequence[str]) -> int:
+    def _may_be_scrap(self, piece: str) -> bool:
+        if len(piece) == 1:
+            return piece not in ("a", "i")
+        return self._count[piece] <= _SCARCE and piece not in _GLUED
+
+    def _pieces(self, text: str, words: Sequence[re.Match[str]]) -> int:
         """How many words from the first on are pieces of one; 1 where they are not."""
+        begins = words[0].start()
+        if begins and text[begins - 1] in _NO_START:
+            return 1
         run = 1
-        while run < len(words) and gaps[run - 1] == " ":
+        while run < len(words) and words[run].start() - words[run - 1].end() == 1:
+            if text[words[run].start() - 1] != " ":
+                break
             run += 1
         for size in range(run, 1, -1):
-            pieces = [word.lower() for word in words[:size]]
-            if self._is_split(pieces, words[:size]):
+            shown = [word[0] for word in words[:size]]
+            if self._is_split([word.lower() for word in shown], shown):
                 return size
         return 1
 
@@ -223,4 +233,4 @@ class Mender:
     def _is_fragment(self, piece: str, joined: int) -> bool:
         if len(piece) == 1:
             return piece not in ("a", "i")
-        return piece not in _GLUED and self._count[piece] <= max(_RARE, joined // 50)
+        return self._may_be_scrap(piece) and self._count[piece] <= max(_RARE, joined // 50)

@@ -54,6 +54,8 @@ _COMBINING = {
 _ACCENT = re.compile(
     "([A-Za-z])([ˆ˜¨´¸ˇ])(?=[a-z])"
 )  # an accent that the typesetter put over the letter
+_RULE = re.compile(r"[_\-=—–.*\s]{4,}")  # a line drawn with characters
+_OBJECT = re.compile(rb"(\d{1,8})\s+\d{1,5}\s+obj\b(.{0,2000}?)(?=endobj|stream)", re.DOTALL)
 _RAISED = str.maketrans("0123456789()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾")
 
 
@@ -68,7 +70,13 @@ def parse(data: bytes, name: str) -> Document:
     try:
         pdf = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        return _without_pdfium(data, name, error)
+        whole = _with_trailer(data)
+        if whole is None:
+            return _without_pdfium(data, name, error)
+        try:
+            pdf = pypdfium2.PdfDocument(whole)
+        except pypdfium2.PdfiumError as again:
+            return _without_pdfium(data, name, again)
     try:
         return _parse(pdf, data, name)
     finally:
@@ -86,14 +94,14 @@ def _parse(pdf: pypdfium2.PdfDocument, data: bytes, name: str) -> Document:
             f"the file is cut off at its end; {len(sheets) - len(broken)} pages could be read"
         )
     elif broken:
-        warnings.append(f"{len(broken)} damaged pages left out: {_some(broken)}")
+        warnings.append(f"damaged pages left out: {_some(broken)}")
     empty = [
         number for number, sheet in enumerate(sheets, 1) if not sheet.runs and number not in broken
     ]
     if len(empty) + len(broken) == len(sheets):
         raise _no_text(name, len(sheets), data)
     if empty:
-        warnings.append(f"{len(empty)} pages without text (images or blank): {_some(empty)}")
+        warnings.append(f"pages without text (images or blank): {_some(empty)}")
     pages = [rows_of(sheet) for sheet in sheets]
     drop_running_heads(pages)
     return _document(pages, _titles(pdf), _title(pdf.get_metadata_value("Title")), warnings)
@@ -119,8 +127,31 @@ def _is_cut_off(data: bytes) -> bool:
     return b"%%EOF" not in data[-2048:] and b"startxref" not in data[-2048:]
 
 
+def _with_trailer(data: bytes) -> bytes | None:
+    """A file whose end is missing, with a catalog and a trailer after what is there; None if it holds no page.
+
+    pdfium finds the objects of a file by itself, but not where to begin.
+    """
+    if not _is_cut_off(data) or b"/Encrypt" in data:
+        return None
+    objects = {int(m[1]): m[2] for m in _OBJECT.finditer(data)}
+    pages = [number for number, body in objects.items() if re.search(rb"/Type\s*/Page\b", body)]
+    if not pages:
+        return None
+    last = max(objects) + 1
+    kids = b" ".join(b"%d 0 R" % number for number in pages)
+    complete = data[: data.rfind(b"endobj") + len(b"endobj")]
+    return complete + (
+        b"\n%d 0 obj\n<< /Type /Pages /Kids [%s] /Count %d >>\nendobj\n"
+        b"%d 0 obj\n<< /Type /Catalog /Pages %d 0 R >>\nendobj\n"
+        b"trailer\n<< /Root %d 0 R /Size %d >>\nstartxref\n0\n%%%%EOF\n"
+        % (last, kids, len(pages), last + 1, last, last + 1, last + 2)
+    )
+
+
 def _some(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers[:10])) + (", …" if len(numbers) > 10 else "")
+    more = f" and {len(numbers) - 10} more" if len(numbers) > 10 else ""
+    return ", ".join(map(str, numbers[:10])) + more
 
 
 def _no_text(name: str, pages: int, data: bytes) -> Unreadable:
@@ -133,7 +164,7 @@ def _no_text(name: str, pages: int, data: bytes) -> Unreadable:
         )
     hint = "run OCR on it (for example ocrmypdf) and ingest the result"
     return Unreadable(
-        "no-text", f"{name} has {pages} pages and no text; they are images or blank", hint
+        "no-text", f"no text on any page of {name} ({pages}); they are images or blank", hint
     )
 
 
@@ -224,7 +255,12 @@ def _without_pdfium(data: bytes, name: str, error: pypdfium2.PdfiumError) -> Doc
 def _document(
     pages: Sequence[PageRows], titles: Titles, title: str | None, warnings: Sequence[str]
 ) -> Document:
-    lines = [line for number, page in enumerate(pages) for line in lines_of(number, page)]
+    lines = [
+        line
+        for number, page in enumerate(pages)
+        for line in lines_of(number, page)
+        if not _RULE.fullmatch(line.text)
+    ]
     style = style_of(lines)
     words = Words([line.text for line in lines])
     body, notes = split_notes(lines, style)

@@ -56,7 +56,8 @@ def is_release(data: bytes) -> bool:
         return True
     head = data[:200_000].decode("utf-8", errors="replace")
     preamble = all(
-        re.search(rf"^\W*{word}:", head, re.MULTILINE) for word in ("AGENCY", "ACTION", "SUMMARY")
+        re.search(rf"^[^\w\n]{{0,9}}{word} ?:", head, re.MULTILINE)
+        for word in ("AGENCY", "ACTION", "SUMMARY")
     )
     in_print = re.search(r"^\s*\[(?:FR Doc\.? |Federal Register[: ])", head, re.MULTILINE)
     in_web_print = "Start Preamble" in head or "Start Printed Page" in head
@@ -105,7 +106,7 @@ def _tagged(text: str) -> tuple[Outline, tuple[str, ...]]:
     return outline, ((f"{lost} footnotes are missing from the source",) if lost else ())
 
 
-_SUP = re.compile(r"<sup>\s*(.*?)\s*</sup>", re.IGNORECASE | re.DOTALL)
+_SUP = re.compile(r"<sup>\s{0,9}([^<]{0,40}?)\s{0,9}</sup>", re.IGNORECASE)
 _NOTE = re.compile(r"^\s*(\d{1,4})\b[ .]*(?=\S)")
 
 
@@ -167,7 +168,7 @@ def _header_blocks(header: str) -> list[str]:
 
 def _add_header(outline: Outline, blocks: Sequence[str]) -> None:
     outline.open((), Kind.HEADER)
-    in_contents = False
+    in_contents, within = False, ""
     for block in blocks:
         field = _FIELD.match(block)
         if _CONTENTS.match(block):
@@ -175,11 +176,13 @@ def _add_header(outline: Outline, blocks: Sequence[str]) -> None:
             outline.open((), Kind.CONTENTS)
         elif field and not in_contents:
             name = field["name"].upper()
-            outline.open((name,), Kind.HEADER, name)
+            if not (within == "DATES" and name.endswith(("DATE", "DATES"))):
+                within = name
+                outline.open((name,), Kind.HEADER, name)
         outline.add(block)
 
 
-_PIECES = re.compile(r"<h>(.*?)</h>", re.DOTALL | re.IGNORECASE)
+_PIECES = re.compile(r"<h>([^<]*(?:<(?!/?h>)[^<]*)*)</h>", re.IGNORECASE)
 
 
 def _add_body(outline: Outline, main: str, notes: frozenset[str], mender: Mender) -> None:
@@ -383,11 +386,13 @@ def _print(text: str) -> Outline:
     blocks, bracketed = bracketed_notes(list(whole(paragraphs("\n".join(body)))))
     start = _body_start(blocks)
     outline.open((), Kind.HEADER)
-    field: str | None = None
+    within = ""
     for block in blocks[:start]:
         if match := _FIELD.match(without_marks(block)):
-            field = match["name"].upper()
-            outline.open((field,), Kind.HEADER, field)
+            name = match["name"].upper()
+            if not (within == "DATES" and name.endswith(("DATE", "DATES"))):
+                within = name
+                outline.open((name,), Kind.HEADER, name)
         outline.add(_CALL.sub(lambda found: call(found[1]), block))
     outline.open()
     writer = _Writer(outline, HeadingPath())

@@ -211,7 +211,7 @@ def _header_start(rows: Sequence[_Row], start: int, limit: int, out: Sequence[ob
 
 def table_text(lines: Sequence[Line]) -> str:
     """One row a line, cells joined by ' | '; wrapped labels and stacked column heads are one row each."""
-    rows = [_Row(line, cells_of(line), False) for line in lines]
+    rows = [_Row(line, cells, False) for line in lines if (cells := cells_of(line))]
     data = next((n for n, row in enumerate(rows) if _is_data(row)), len(rows))
     heads, rest = rows[:data], rows[data:]
     table = [*_stacked(heads, rest), *(row.cells for row in rest)]
@@ -219,7 +219,6 @@ def table_text(lines: Sequence[Line]) -> str:
     return "\n".join(
         " | ".join(_LOOSE.sub("", cell.text.replace(" | ", " / ")) for cell in cells)
         for cells in table
-        if cells
     )
 
 

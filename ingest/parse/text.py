@@ -29,6 +29,10 @@ def parse(data: bytes, name: str) -> Document:
     """Raises Unreadable: "empty" without a visible character, "unknown-format" for what is not
     text.
     """
+    from ingest.parse import release  # a release is plain text too, and reads this module
+
+    if release.is_release(data):
+        return release.parse(data, name)
     text, warnings = decode(data, name)
     outline = Outline()
     path = HeadingPath()

@@ -8,16 +8,19 @@ reach the network, and they die when this process does, even if it is killed.
 import hashlib
 import importlib
 import inspect
+import logging
 import multiprocessing
 import os
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -26,9 +29,9 @@ from types import TracebackType
 from typing import Any
 
 from ingest.document import Document
-from ingest.errors import BadRequest, OverBudget, Unreadable
+from ingest.errors import BadRequest, OverBudget, RegTapeError, Unreadable
 
-PARSE = "ingest.parse:parse"
+PARSE, SPLIT = "ingest.parse:parse", "ingest.parse:parts"
 _GRACE = (
     20.0  # the worker's own alarm ends it at the limit; this is for one that did not even start
 )
@@ -58,12 +61,12 @@ class Job:
     path: Path | None
     name: str
     given: Mapping[str, str] = field(default_factory=dict)
-    data: bytes | None = None
+    data: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One document of a file. sha256: of the file's bytes, or of the part's text where a file holds several."""
+    """One document of a file. sha256: of the bytes it was read from, the whole file's where it holds just one."""
 
     document: Document
     sha256: str
@@ -107,13 +110,16 @@ class Failed:
     seconds: float = 0.0
 
 
-ParseFunction = Callable[..., Document | Sequence[Document]]
+ParseFunction = Callable[..., Document]
+SplitFunction = Callable[[bytes, str], Iterable[tuple[str, bytes]]]
+Functions = tuple[str | ParseFunction, str | SplitFunction | None]
 
 
 class ParseWorkers:
     """A few processes that parse. A context manager; `parse_all` may be called again and again, one call at a time.
 
-    parse: "module:function" or a module-level callable, (data, name) -> Document or several; the worker imports it.
+    parse: "module:function" or a module-level callable, (data, name[, given]) -> Document; the worker imports it.
+    split: the same for (data, name) -> (name, data) of each document in a file; with the default parser, its own.
     """
 
     def __init__(
@@ -122,12 +128,14 @@ class ParseWorkers:
         limits: Limits | None = None,
         *,
         parse: str | ParseFunction = PARSE,
+        split: str | SplitFunction | None = None,
         nice: int = 0,
     ) -> None:
         if workers < 1:
             raise BadRequest(f"{workers} parse workers; there must be at least one")
         self.limits = limits or Limits()
-        self._children = [_Child(parse, self.limits, nice) for _ in range(workers)]
+        functions = (parse, SPLIT if parse == PARSE and split is None else split)
+        self._children = [_Child(functions, self.limits, nice) for _ in range(workers)]
 
     def __enter__(self) -> "ParseWorkers":
         for child in self._children:
@@ -183,42 +191,50 @@ class ParseWorkers:
 
 
 class _Child:
-    """One worker process, seen from the parent; started again after it was stopped or died."""
+    """One worker process, seen from the parent; started again after it was stopped or died.
 
-    def __init__(self, parse: str | ParseFunction, limits: Limits, nice: int) -> None:
-        self._parse, self._limits, self._nice = parse, limits, nice
-        self._process: multiprocessing.process.BaseProcess | None = None
+    A plain subprocess rather than multiprocessing's spawn, which would run the caller's main module again in each
+    worker: half a second of imports, and a fork bomb where a script has no main guard.
+    """
+
+    def __init__(self, functions: Functions, limits: Limits, nice: int) -> None:
+        self._functions, self._limits, self._nice = functions, limits, nice
+        self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self.job: Job | None = None
         self.deadline = 0.0
+        self._ready = False
         self._sent = 0.0
         self._sha256 = ""
 
     def start(self) -> None:
-        # spawn, not fork: the parent may hold threads and open databases
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_serve,
-            args=(theirs, self._parse, self._limits, self._nice),
-            daemon=True,
-            name="regtape-parse",
+        ours, theirs = multiprocessing.Pipe()
+        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        # The worker watches its standard input: a pipe that ends when this process does, however it ends.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", f"from {__name__} import serve; serve({theirs.fileno()})"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
         )
-        self._process.start()
         theirs.close()
-        self._connection = ours
+        self._connection, self._ready = ours, False
+        with suppress(OSError):
+            ours.send((self._functions, self._limits, self._nice))
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.join()
-            self._process.close()
+            self._process.wait()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
         if self._connection is not None:
             self._connection.close()
         self._process = self._connection = self.job = None
 
     def send(self, job: Job) -> None:
-        if self._process is None or not self._process.is_alive():
+        if self._process is None or self._process.poll() is not None:
             self.stop()
             self.start()
         assert self._connection is not None
@@ -228,29 +244,30 @@ class _Child:
         self.deadline = self._sent + self._limits.seconds + _GRACE
 
     @property
-    def awaited(self) -> list[Any]:
-        """What becomes ready when there is something to look at."""
-        return [self._connection, self._process.sentinel] if self._process else []
+    def awaited(self) -> list[Connection]:
+        """What becomes ready when there is something to look at: an answer, or the worker's end."""
+        return [self._connection] if self._connection else []
 
     def outcome(self) -> Parsed | Failed | None:
         """The current job's outcome if there is one yet; the worker is then free, or gone."""
         assert self.job is not None
         assert self._connection is not None
-        assert self._process is not None
         try:
             while self._connection.poll():
                 kind, *rest = self._connection.recv()
-                if kind == "read":
+                if kind == "ready":
+                    self._ready = True
+                elif kind == "read":
                     self._sha256 = rest[0]
-                    continue
-                outcome = (
-                    Parsed(self.job, *rest[1:]) if kind == "parsed" else Failed(self.job, *rest[1:])
-                )
-                self.job = None
-                if rest[0]:  # it retires
-                    self.stop()
-                return outcome
-            if time.monotonic() < self.deadline and self._process.is_alive():
+                else:
+                    retires, *values = rest
+                    made = Parsed if kind == "parsed" else Failed
+                    outcome: Parsed | Failed = made(self.job, *values)
+                    self.job = None
+                    if retires:
+                        self.stop()
+                    return outcome
+            if time.monotonic() < self.deadline:
                 return None
         except (EOFError, OSError):
             pass
@@ -260,23 +277,28 @@ class _Child:
         assert self.job is not None
         assert self._process is not None
         job, seconds = self.job, time.monotonic() - self._sent
-        self._process.join(0.0 if time.monotonic() > self.deadline else 5.0)
-        code = self._process.exitcode
+        code: int | None = None
+        with suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(0.0 if time.monotonic() > self.deadline else 5.0)
         self.stop()
+        if not self._ready:  # no fault of the file
+            raise RegTapeError(f"a parse worker could not be started ({_how(code)})")
         if code is None or code == -signal.SIGALRM:
             error = _over_time(self._limits)
             return Failed(job, error.reason, str(error), error.hint, self._sha256, seconds)
         if code == -signal.SIGKILL:
-            message, hint = (
-                "the system ended the parser, most likely for want of memory",
-                _memory_hint(self._limits),
-            )
+            message = "the system ended the parser, most likely for want of memory"
+            hint = _memory_hint(self._limits)
             return Failed(job, "memory", message, hint, self._sha256, seconds)
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        hint = f"the file may be damaged, or need more than {self._limits.memory_mb} MiB; open and save it anew elsewhere"
-        return Failed(
-            job, "crashed", f"the parser crashed on it ({how})", hint, self._sha256, seconds
-        )
+        message = f"the parser crashed on it ({_how(code)})"
+        hint = f"it may be damaged, or need more than {self._limits.memory_mb} MiB; save it anew elsewhere"
+        return Failed(job, "crashed", message, hint, self._sha256, seconds)
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return "no answer"
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def _over_time(limits: Limits) -> OverBudget:
@@ -291,13 +313,20 @@ def _memory_hint(limits: Limits) -> str:
 # --- in the worker process ------------------------------------------------------------------------------------------
 
 
-def _serve(connection: Connection, parse: str | ParseFunction, limits: Limits, nice: int) -> None:
+def serve(descriptor: int) -> None:
+    """The worker's main loop over its end of the pipe; returns when the parent closes the other end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    _die_with_parent()
+    threading.Thread(target=_die_with_parent, daemon=True, name="parent-watch").start()
     _cut_network()
+    # What a library has to say about a bad file is not for the user's terminal.
+    logging.disable()
+    warnings.simplefilter("ignore")
+    connection = Connection(descriptor)
+    functions, limits, nice = connection.recv()
     if nice:
         os.nice(nice)
+    connection.send(("ready",))
     floor = _memory(resident=True)
     while True:
         try:
@@ -315,7 +344,7 @@ def _serve(connection: Connection, parse: str | ParseFunction, limits: Limits, n
             _check_size(len(data), limits)
             digest = hashlib.sha256(data).hexdigest()
             connection.send(("read", digest))
-            parts = _parts(_resolve(parse), data, name, given, digest, limits)
+            parts = _parts(functions, data, name, given, limits)
             size = len(data)
             data = b""
             answer: tuple[Any, ...] = ("parsed", False, parts, digest, size)
@@ -368,55 +397,56 @@ def _check_size(size: int, limits: Limits) -> None:
         raise OverBudget("size", message, "raise the size limit per file, or split the file")
 
 
-def _resolve(parse: str | ParseFunction) -> ParseFunction:
-    if not isinstance(parse, str):
-        return parse
-    module, _, function = parse.partition(":")
-    found: ParseFunction = getattr(importlib.import_module(module), function)
-    return found
-
-
 def _parts(
-    parse: ParseFunction,
-    data: bytes,
-    name: str,
-    given: Mapping[str, str],
-    digest: str,
-    limits: Limits,
+    functions: Functions, data: bytes, name: str, given: Mapping[str, str], limits: Limits
 ) -> tuple[Part, ...]:
-    takes_given = given and "given" in inspect.signature(parse).parameters
-    result = parse(data, name, given=given) if takes_given else parse(data, name)
-    documents = [result] if isinstance(result, Document) else list(result)
-    for document in documents:
+    parse: ParseFunction = _resolve(functions[0])
+    split: SplitFunction | None = _resolve(functions[1])
+    takes_given = bool(given) and "given" in inspect.signature(parse).parameters
+    parts: list[Part] = []
+    left_out: list[Unreadable] = []
+    pages = chars = 0
+    for part_name, piece in [(name, data)] if split is None else split(data, name):
+        try:
+            document = parse(piece, part_name, **({"given": given} if takes_given else {}))
+        except Unreadable as error:  # the other documents of the file are as good as ever
+            left_out.append(error)
+            continue
         document.check()
-    pages, chars = sum(len(d.pages) for d in documents), sum(len(d.text) for d in documents)
-    if pages > limits.pages:
-        raise OverBudget(
-            "pages",
-            f"{pages:,} pages; the limit is {limits.pages:,}",
-            "raise the page limit, or split the file",
+        pages, chars = pages + len(document.pages), chars + len(document.text)
+        _check_count("page", pages, limits.pages)
+        _check_count("character", chars, limits.text_chars)
+        parts.append(Part(document, hashlib.sha256(piece).hexdigest(), part_name))
+    if not parts:
+        raise (
+            left_out[0]
+            if left_out
+            else Unreadable("no-text", f"{name} holds no document", "fetch it again")
         )
-    if chars > limits.text_chars:
-        message = f"{chars:,} characters of text; the limit is {limits.text_chars:,}"
-        raise OverBudget("size", message, "raise the text limit, or split the file")
-    if len(documents) == 1:
-        return (Part(documents[0], digest, name),)
-    return tuple(
-        Part(document, hashlib.sha256(document.text.encode()).hexdigest(), f"{name}#{number}")
-        for number, document in enumerate(documents, start=1)
-    )
+    parts[0].document.warnings += tuple(f"left out: {error}" for error in left_out)
+    return tuple(parts)
+
+
+def _check_count(what: str, count: int, limit: int) -> None:
+    if count > limit:
+        reason = "pages" if what == "page" else "size"
+        message = f"more than {limit:,} {what}s; that is the limit per file"
+        raise OverBudget(reason, message, f"raise the {what} limit per file, or split the file")
+
+
+def _resolve(function: Any) -> Any:
+    """The function behind "module:function"; anything else as it is."""
+    if not isinstance(function, str):
+        return function
+    module, _, attribute = function.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _die_with_parent() -> None:
-    """End this process when the parent is gone: no pipe tells a worker so while it is parsing."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def watch() -> None:
-            wait([parent.sentinel])
-            os._exit(1)
-
-        threading.Thread(target=watch, daemon=True, name="parent-watch").start()
+    """End this process when the parent is gone; the job pipe tells nothing while a file is being parsed."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
 
 
 def _cut_network() -> None:

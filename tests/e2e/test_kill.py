@@ -1,4 +1,6 @@
-"""kill -9 anywhere during ingest, then the same command again: same catalog, same index, nothing twice."""
+"""kill -9 anywhere during ingest, then the same command again: same catalog, same index, nothing
+twice.
+"""
 
 import os
 import random

@@ -1,4 +1,6 @@
-"""`serve` and a command-line `ingest` share one home, and the served reader sees what came in without a restart."""
+"""`serve` and a command-line `ingest` share one home, and the served reader sees what came in
+without a restart.
+"""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""The catalog appends, never changes what is past, and tells works, versions and manifestations apart."""
+"""The catalog appends, never changes what is past, and tells works, versions and manifestations
+apart.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256

@@ -1,4 +1,6 @@
-"""As-of ranking is exact: the same scores to the bit whatever is appended, and the scores of the plain formula."""
+"""As-of ranking is exact: the same scores to the bit whatever is appended, and the scores of the
+plain formula.
+"""
 
 import math
 from collections import Counter

@@ -334,7 +334,8 @@ def test_codified_text_is_one_work_a_section() -> None:
 def test_a_note_on_a_coming_amendment_dates_codified_text() -> None:
     section = (
         "##### § 242.999 Lanterns. #####\n\nLink to an amendment published at 95 FR 100, Oct. 8, "
-        "2030.\n\n(a) Lanterns kept since June 4, 1975, shall be lit in the trading center.\n"
+        "2030.\n\n(a) Lanterns kept since June 4, 1975, shall be lit in the trading center.\n\n"
+        "(b) A lantern that is not lit shall be put out of the center before the next day.\n"
     )
     moment = public_moment(read(section, "s.md").metadata, datetime(2032, 1, 1, tzinfo=UTC))
 

@@ -1,12 +1,14 @@
 """Releases in plain text: both shapes, and the defects the real ones carry."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from ingest.document import Document, Kind, Section
 from ingest.errors import Unreadable
+from ingest.metadata import describe
 from ingest.parse import release
 from ingest.parse.mend import Mender
 
@@ -268,6 +270,31 @@ def test_strange_input_still_gives_sound_spans(text: str) -> None:
 
     document.check()
     assert document.text
+
+
+HOSTILE = {
+    "spaces": " " * 200_000,
+    "blank lines": "\n" * 200_000,
+    "open notes": "<sup>" * 40_000,
+    "open headings": "<h>" * 60_000,
+    "one word": "a" * 200_000,
+    "one address": "www." + "a" * 200_000,
+    "dashes": "-" * 200_000,
+    "calls": "\\1\\" * 50_000,
+    "brackets": "(" * 200_000,
+}
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+@pytest.mark.parametrize("tag", ["<END HEADER>", "AGENCY: x\nACTION: x\nSUMMARY: x\n"])
+def test_hostile_text_takes_no_more_than_a_moment(name: str, tag: str) -> None:
+    source = f"{tag}\n\nForm 10-K {HOSTILE[name]} for the year\n\nI. End\n\nDated: x"
+    started = time.process_time()
+    document = release.parse(source.encode(), "x.txt")
+    describe(document, "x.txt")
+
+    document.check()
+    assert time.process_time() - started < 5  # quadratic readings of these take minutes
 
 
 @pytest.mark.parametrize(

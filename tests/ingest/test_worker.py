@@ -10,7 +10,7 @@ import sys
 import textwrap
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from fpdf import FPDF
 from PIL import Image
 
 from ingest.document import Document, Section
-from ingest.errors import BadRequest, Unreadable
+from ingest.errors import BadRequest, RegTapeError, Unreadable
 from ingest.parse.worker import Failed, Job, Limits, Parsed, ParseWorkers
 
 PDF = "ingest.parse.pdf:parse"
@@ -64,8 +64,15 @@ def by_name(data: bytes, name: str) -> Document:
     return as_text(data, name)
 
 
-def two_documents(data: bytes, name: str) -> list[Document]:
-    return [as_text(part, name) for part in data.split(b"|")]
+def by_bars(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
+    for number, piece in enumerate(data.split(b"|"), start=1):
+        yield f"{name}#{number}", piece
+
+
+def no_blanks(data: bytes, name: str) -> Document:
+    if not data.strip():
+        raise Unreadable("empty", f"{name} is empty", "fetch it again")
+    return as_text(data, name)
 
 
 def process_id(data: bytes, name: str) -> Document:
@@ -84,7 +91,7 @@ def job(name: str, data: bytes = b"plain words") -> Job:
 
 def outcomes(
     jobs: Iterable[Job],
-    parse: str | Callable[..., Document | list[Document]] = by_name,
+    parse: str | Callable[..., Document] = by_name,
     limits: Limits = QUICK,
     workers: int = 1,
 ) -> dict[str, Parsed | Failed]:
@@ -108,11 +115,34 @@ def test_a_file_comes_back_with_its_hash_its_size_and_its_job(tmp_path: Path) ->
     assert parsed.pages == 1
 
 
-def test_a_file_of_several_documents_comes_back_in_parts_with_their_own_hashes() -> None:
-    parsed = outcomes([job("issue", b"one|two")], two_documents)["issue"]
+def test_a_file_of_several_documents_comes_back_in_parts_with_their_own_names_and_hashes() -> None:
+    with ParseWorkers(1, QUICK, parse=no_blanks, split=by_bars) as pool:
+        [parsed] = pool.parse_all([job("issue", b"one| |two")])
     assert isinstance(parsed, Parsed)
-    assert [part.document.text for part in parsed.parts] == ["one", "two"]
-    assert len({part.sha256 for part in parsed.parts} | {parsed.sha256}) == 3
+    assert [(part.name, part.document.text) for part in parsed.parts] == [
+        ("issue#1", "one"),
+        ("issue#3", "two"),
+    ]
+    assert [part.sha256 for part in parsed.parts] == [
+        sha256(b"one").hexdigest(),
+        sha256(b"two").hexdigest(),
+    ]
+    assert parsed.document.warnings == ("left out: issue#2 is empty",)
+
+
+def test_a_file_whose_documents_are_all_unreadable_fails() -> None:
+    with ParseWorkers(1, QUICK, parse=no_blanks, split=by_bars) as pool:
+        [failed] = pool.parse_all([job("issue", b" | ")])
+    assert isinstance(failed, Failed)
+    assert (failed.reason, failed.message) == ("empty", "issue#1 is empty")
+
+
+def test_the_projects_own_parser_is_the_default() -> None:
+    with ParseWorkers(1) as pool:
+        [parsed] = pool.parse_all([Job(None, "good.pdf", {"title": "Half a Cent"}, good_pdf())])
+    assert isinstance(parsed, Parsed)
+    assert parsed.document.format == "pdf"
+    assert parsed.document.metadata.title == "Half a Cent"
 
 
 def test_a_parser_that_takes_the_manifest_row_gets_it() -> None:
@@ -149,6 +179,17 @@ def test_a_pool_whose_caller_stopped_early_can_be_used_again() -> None:
         for _ in pool.parse_all([job("1"), job("2"), job("3"), job("sleep")]):
             break
         assert {outcome.job.name for outcome in pool.parse_all([job("4"), job("5")])} == {"4", "5"}
+
+
+def test_a_worker_that_cannot_start_is_no_fault_of_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with (
+        ParseWorkers(1, QUICK, parse=as_text) as pool,
+        pytest.raises(RegTapeError, match="could not be started"),
+    ):
+        list(pool.parse_all([job("innocent")]))
 
 
 def test_no_workers_is_a_bad_request() -> None:
@@ -226,12 +267,11 @@ def test_workers_die_when_their_parent_is_killed(tmp_path: Path) -> None:
         from ingest.parse.worker import Job, Limits, ParseWorkers
         from tests.ingest.test_worker import by_name, process_id
 
-        if __name__ == "__main__":
-            with ParseWorkers(1, Limits(seconds=60), parse=process_id) as idle:
-                [first] = idle.parse_all([Job(None, "pid", data=b"")])
-                with ParseWorkers(1, Limits(seconds=60), parse=by_name) as busy:
-                    print(first.document.text, busy._children[0]._process.pid, flush=True)
-                    list(busy.parse_all([Job(None, "loop", data=b"")]))
+        with ParseWorkers(1, Limits(seconds=60), parse=process_id) as idle:
+            [first] = idle.parse_all([Job(None, "pid", data=b"")])
+            with ParseWorkers(1, Limits(seconds=60), parse=by_name) as busy:
+                print(first.document.text, busy._children[0]._process.pid, flush=True)
+                list(busy.parse_all([Job(None, "loop", data=b"")]))
         """)
     )
     root = Path(__file__).parents[2]
