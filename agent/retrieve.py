@@ -1,4 +1,4 @@
-"""Question in, evidence out: dense + lexical → fuse → dedupe → join neighbours, as of a moment.
+"""Question in, evidence out: dense + lexical → fuse → dedupe → widen, as of a moment.
 
 Scores are those of `ingest.index` over exactly the passages known by then. Fusion is a weighted sum
 of min-max normalised scores over the union of both candidate lists (Bruch, Gai, Ingber, "An
@@ -8,7 +8,7 @@ ties are broken by chunk id. Every constant was chosen on the dev questions.
 
 import re
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,21 +26,22 @@ from ingest.index import Index, Row, View
 from ingest.tokens import query_terms
 
 CANDIDATES = 120  # taken from each of the two lists
-DENSE_SHARE = 0.4  # of the fused score
-DOCUMENT_SHARE = 0.25  # what a passage gains where its whole document is about the question
-NAME_WEIGHT = 0.4  # of a term that agent/names.toml added to the question
-JOIN_CHARACTERS = 2200  # neighbours that both match are one passage up to this length
+DENSE_SHARE = 0.5  # of the fused score
+NAME_WEIGHT = 0.6  # of a term that agent/names.toml added to the question
+PASSAGE_CHARACTERS = 1800  # a chunk is shown with its neighbours of the same section up to this
+NEIGHBOURS = 3  # on either side
+PER_WORK = 8  # passages of one work among the best: a long release must not hide a short notice
 RUN = 8  # words in a row that two texts share only if one copies the other
 
 # Notes and front matter answer less often than running text; secondary sources only where no one
 # official speaks.
-_KIND_PRIOR = {Kind.FOOTNOTE: -0.06, Kind.HEADER: -0.02, Kind.RULE_TEXT: 0.03}
+_KIND_PRIOR = {Kind.FOOTNOTE: -0.15, Kind.HEADER: -0.02, Kind.RULE_TEXT: 0.03}
 _AUTHORITY_PRIOR = {
     Authority.OFFICIAL_TEXT: 0.0,
     Authority.OFFICIAL_STATEMENT: -0.01,
     Authority.SECONDARY: -0.03,
 }
-_YEAR_BONUS = 0.08
+_YEAR_BONUS = 0.15
 _GUIDE_PENALTY = -0.05
 
 _DATED_DOCUMENTS, _FRONT_MATTER = 3, 14
@@ -123,15 +124,14 @@ def retrieve(
     rows = index.rows(candidates.tolist())
     held = {h.offset: h for h in catalog.at(sorted({r.offset for r in rows}))}
     fused = scores.fused(candidates)
-    favour = _document_scores(fused, rows)
     scored = [
-        (score + DOCUMENT_SHARE * favour[row.offset] + _prior(row, held[row.offset], query), row)
+        (score + _prior(row, held[row.offset], query), row)
         for score, row in zip(fused.tolist(), rows, strict=True)
     ]
     if _ASKS_DATES.search(question):
         scored = _with_dates(scored, index, view, held, catalog)
     scored.sort(key=lambda pair: (-pair[0], pair[1].id))
-    return Evidence(query, _passages(_distinct(scored), k, held, catalog, scores), view)
+    return Evidence(query, _passages(_distinct(scored), k, held, catalog, index, scores), view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +166,6 @@ def _top(scores: NDArray[np.floating], take: int) -> NDArray[np.int64]:
 def _unit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = float(scores.min()), float(scores.max())
     return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
-
-
-def _document_scores(fused: NDArray[np.float64], rows: Sequence[Row]) -> dict[int, float]:
-    """Offset → how much its document is about the question, 0 to 1: its five best passages' sum.
-
-    One lucky passage of a wrong document is the commonest error here; several are rarely luck.
-    """
-    of_document: dict[int, list[float]] = defaultdict(list)
-    for score, row in zip(fused.tolist(), rows, strict=True):
-        of_document[row.offset].append(score)
-    sums = {offset: sum(sorted(s, reverse=True)[:5]) for offset, s in of_document.items()}
-    most = max(sums.values()) or 1.0
-    return {offset: total / most for offset, total in sums.items()}
 
 
 def _prior(row: Row, held: Held, query: Query) -> float:
@@ -225,12 +212,19 @@ def _distinct(scored: Sequence[Scored]) -> list[Scored]:
 
 
 def _passages(
-    kept: Sequence[Scored], k: int, held: dict[int, Held], catalog: Catalog, scores: _Scores
+    kept: Sequence[Scored],
+    k: int,
+    held: dict[int, Held],
+    catalog: Catalog,
+    index: Index,
+    scores: _Scores,
 ) -> tuple[Passage, ...]:
-    """The best k, with neighbours in one section that are both among the best joined into one."""
-    near = {(row.offset, row.ordinal): row for _, row in kept[: 3 * k]}
+    """The best k, each with its neighbours; no wording twice, and no work more than PER_WORK times
+    while another has something to say.
+    """
     used: set[tuple[int, int]] = set()
     said: dict[str, set[tuple[str, ...]]] = defaultdict(set)  # work → runs of words shown from it
+    shown: Counter[str] = Counter()
     passages: list[Passage] = []
     for score, row in kept:
         if len(passages) == k:
@@ -240,27 +234,31 @@ def _passages(
         # A manifestation of the same work that is cut elsewhere has another hash but the same runs.
         if (row.offset, row.ordinal) in used or len(runs & said[document.work_id]) > len(runs) / 2:
             continue
-        first, last = _joined(row, near, used)
+        if shown[document.work_id] == PER_WORK:
+            continue
+        first, last = _with_neighbours(row, index, used)
         used |= {(row.offset, ordinal) for ordinal in range(first.ordinal, last.ordinal + 1)}
         passage = _passage(document, row, first, last, score, catalog, scores)
         said[document.work_id] |= _runs(passage.text)
+        shown[document.work_id] += 1
         passages.append(passage)
     return tuple(passages)
 
 
-def _joined(
-    row: Row, near: dict[tuple[int, int], Row], used: set[tuple[int, int]]
-) -> tuple[Row, Row]:
-    """First and last chunk of the passage around `row`."""
+def _with_neighbours(row: Row, index: Index, used: set[tuple[int, int]]) -> tuple[Row, Row]:
+    """First and last chunk of the passage: found by a small piece, read with what stands around it."""
     first = last = row
-    for step in (-1, 1):
-        place = (row.offset, row.ordinal + step)
-        neighbour = near.get(place)
-        if neighbour is None or neighbour.section != row.section or place in used:
-            continue
-        low, high = (neighbour, last) if step < 0 else (first, neighbour)
-        if high.end - low.start <= JOIN_CHARACTERS:
-            first, last = low, high
+    around = index.siblings(row.offset, row.ordinal - NEIGHBOURS, row.ordinal + NEIGHBOURS)
+    by_ordinal = {r.ordinal: r for r in around if r.section == row.section}
+    for distance in range(1, NEIGHBOURS + 1):
+        for step in (distance, -distance):
+            neighbour = by_ordinal.get(row.ordinal + step)
+            if neighbour is None or (row.offset, neighbour.ordinal) in used:
+                continue
+            adjoins = neighbour.ordinal in (last.ordinal + 1, first.ordinal - 1)
+            low, high = (neighbour, last) if step < 0 else (first, neighbour)
+            if adjoins and high.end - low.start <= PASSAGE_CHARACTERS:
+                first, last = low, high
     return first, last
 
 

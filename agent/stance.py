@@ -28,12 +28,11 @@ _COMMENTER_SUBJECT = re.compile(
     r"(?:other\s|additional\s|such\s|industry\s|individual\s|institutional\s)*"
     r"(?:commenters?|firms?|issuers?|associations?|trade\sgroups?|individuals?)\b[^.;]{0,40}?"
     r"\b(?:stat|argu|suggest|recommend|assert|contend|claim|believ|oppos|object|express|advocat|urg|prefer|support)(?:ed|ing)"
-    r"|\bLetters?\sat\s\d|\b[A-Z][\w&]+(?:\s[A-Z][\w&]+)?\sLetter\b(?!\sof)",
+    r"|\bletters?\sat\s\d|\b(?-i:[A-Z][\w&]+)(?:\s(?-i:[A-Z][\w&]+))?\s(?-i:Letter)\b(?!\sof)",
     re.IGNORECASE,
 )
 _NAMED_SPEECH = re.compile(
-    r"\b(?:argued|asserted|contended|urged|opined|recommended|advocated|objected|commented|"
-    r"(?:also\s|further\s|strongly\s)?(?:suggested|stated|supported|opposed|questioned|maintained|requested))\b"
+    r"\b(?:argued|asserted|contended|urged|opined|recommended|advocated|objected|commented)\b"
 )
 # "Instinet stated that …": a name of its own as the subject of a verb of saying, in a release that answers comments.
 _NAME_SPEAKS = re.compile(
@@ -60,8 +59,8 @@ _OUR_OWN = re.compile(
     r"\b(?:our|the\sCommission['’]s)\s(?:view|belief|experience|understanding|estimates?)\b", re.I
 )
 _SUBORDINATE = re.compile(
-    r"^(?:Although|Though|While|Whereas|In (?:response|light|contrast|addition) to|After (?:considering|reviewing|careful)|"
-    r"Despite|Notwithstanding|Because|Since|As|Given|Having|Contrary to|Consistent with|Based on|With (?:respect|regard)|"
+    r"^(?:Although|Though|While|Whereas|In (?:response|light|contrast|addition) to|After (?:considering|reviewing|careful(?:ly)?)"
+    r"|Despite|Notwithstanding|Because|Since|As|Given|Having|Contrary to|Consistent with|Based on|With (?:respect|regard)|"
     r"In considering|To (?:address|respond)|Rather than|Even (?:if|though)|Where|When|If|Unlike|For (?:these|the) reasons?)\b",
     re.IGNORECASE,
 )
@@ -89,8 +88,8 @@ _OTHER = re.compile(
     r"held|vacat\w+|mandat\w+|said|recogni[sz]ed|require[ds]|determined|noted|instruct(?:s|ed)|disapprov\w+)\b"
 )
 _REJECTED = re.compile(
-    r"\b(?:is|are|was|were)\s(?:therefore\s|also\s)?(?:not|declining\sto)\s(?:adopt|includ|requir|amend|impos|mandat|"
-    r"extend|modify|provid|expand|incorporat|tak|chang|eliminat|propos)\w*(?:ing)?\b"
+    r"\b(?:is|are|was|were)\s(?:therefore\s|also\s)?not\s(?:adopt|includ|requir|amend|impos|mandat|extend|modify|"
+    r"provid|expand|incorporat|tak|chang|eliminat|propos|act)ing\b|\bdeclining\sto\b"
     r"|\b(?:has|have|had)\s(?:therefore\s|also\s)?(?:determined|decided|chosen|elected)\snot\sto\b"
     r"|\b(?:determined|decided|chose|elected)\snot\sto\b|\bdeclin(?:e|es|ed|ing)\sto\b|\bdid\snot\sadopt\b"
     r"|\bconsidered\b[^.;]{0,120}\b(?:but|rejected|not\s(?:adopt|pursue)|instead)\b|\brejected\s(?:the|this|an|these|that)\b"
@@ -120,24 +119,36 @@ _PROPOSED_WOULD = re.compile(
     r"|\b(?:Commission|we|SEC)\s(?:had\s|also\s|originally\s|initially\s|has\s|is\s)*propos(?:ed|es?|ing)\b"
     r"|\b(?:Reproposal|[Rr]eproposed)\b|\bthe\s[Pp]roposal\s|\bproposes?\sto\b|\bproposing\s(?:to|a|an|amendments|new)\b",
 )
+_LAW = (
+    r"(?:[Rr]ules?|[Rr]egulations?|provisions?|exceptions?|definitions?|[Ff]ee\scap|obligations?|exemptions?|price\stests?|"
+    r"limit(?:ation)?s?|standards?|settlement\scycle|requirements?|disclosure\srequirements?|framework|increments?)"
+)
+_REQUIRES = r"(?:requir|prohibit|permit|allow|provid|oblig|exempt|except|appl|limit|exclud|establish|impos|mandat|cover)"
+# The law as it stood: its name as the subject ("The existing exception …", "Under the current rule, …") or an adverb on
+# what it does ("Rule 606 currently requires …"). Named in passing, as what the new rule parallels, it does not count.
 _PRIOR = re.compile(
-    r"\b(?:prior\sto|before)\s(?:the\s|these\s|this\s|today['’]s\s|its\s)?(?:amendments?|adoption|rule|rescission|effective)"
-    r"|\b(?:[Cc]urrent(?:ly)?|[Ee]xisting|[Ff]ormer(?:ly)?|[Pp]revious(?:ly)?|[Pp]resent(?:ly)?)\b,?\s(?:\w+\s){0,4}?"
-    r"(?:[Rr]ules?|[Rr]equire\w*|[Rr]egulations?|[Pp]rohibit\w*|permit\w*|provisions?|exceptions?|definitions?|[Ff]ee\scap|"
-    r"allow\w*|obligat\w*|provid\w*|disclosures?|exempt\w*|price\stests?|limit\w*|standards?|settlement\scycle|appl(?:y|ies))\b"
-    r"|\b(?:[Rr]ules?|Regulation\s[A-Z]{2,4}|[Ss]ections?)\s[\w()\-.]*\s?(?:\w+\s){0,3}?(?:currently|presently)\b"
-    r"|\bexisting\s(?:Rule|Regulation|Exchange\sAct)|\bin\seffect\s(?:prior|before)|\bno\slonger\b|\bhad\s(?:required|prohibited|permitted)\b"
-    r"|\b[Uu]nder\s(?:the\s)?(?:current|existing|present)\b|\b[Cc]urrently,?\s(?:the\s|a\s|an\s)?(?:Rule|Commission\srules|Exchange\sAct|Regulation|SROs?|section)"
-    r"|\bare\s(?:currently|not\scurrently)\s(?:subject|required|permitted|prohibited)|\bis\scurrently\s(?:subject|required|permitted|prohibited)"
+    r"\b(?:[Pp]rior\sto|[Bb]efore)\s(?:the\s|these\s|this\s|today['’]s\s|its\s)?(?:amendments?|adoption|rescission)"
+    r"|^(?:[A-Z][a-z]+(?:\s[a-z]+){0,3},\s)?(?:[Tt]he\s|[Uu]nder\s(?:the\s)?|[Uu]nlike\s(?:the\s)?)?"
+    rf"(?:[Cc]urrent|[Ee]xisting|[Ff]ormer|[Pp]resent)\s(?:[\w()-]+\s){{0,3}}?{_LAW}\b"
+    rf"|\b(?:[Rr]ules?|Regulation\s[A-Z]{{2,4}}|[Ss]ections?|Act|[Ee]xceptions?|[Dd]efinitions?|SROs?)\s(?:[\w()\-.]+\s){{0,3}}?"
+    rf"(?:currently|presently)\s(?:does\snot\s|do\snot\s)?{_REQUIRES}"
+    rf"|^[Cc]urrently,?\s.{{0,80}}\b(?:{_REQUIRES}|must|may\snot)"
+    rf"|\b(?:[Rr]ules?|Regulation)\s[\w()\-.]*\s?(?:had|previously|formerly)\s{_REQUIRES}"
+    r"|\b[Uu]nder\s(?:the\s)?(?:current|existing|former|present)\s(?:[Rr]ule|regulat|law|requirement|standard|framework)"
+    r"|\b(?:is|are)\s(?:not\s)?(?:currently|presently)\s(?:not\s)?(?:subject|required|permitted|prohibited|excepted|exempt)"
+)
+_STILL_TO_COME = re.compile(
+    r"\bwill\b|\bamendments?\s(?:are|is|to|would)\b|\bas\s(?:amended|adopted)\b|\badopt(?:ed|ing)\stoday\b"
 )
 _HYPOTHETICAL = re.compile(
     r"\bif\s(?:the\sCommission|we)\s(?:were\sto|did\snot|had|adopted|does\snot)\b|\b[Ss]uppose\b|\b[Aa]ssum(?:e|ing)\sthat\b"
     r"|\bhypothetical(?:ly)?\b|\bwere\sto\b|\b[Aa]lternatively,?\s(?:the\sCommission|we)\scould\b|\bcould\s(?:have\s)?[a-z]+"
     r"|^(?:For\sexample,\s)?[Ii]f\b.{0,200}\b(?:would|could|might)\b|\bmight\s(?:be|have|not)\b"
 )
-_UNCERTAIN = re.compile(r"[Ii]f |could|might|were to|uppose|ssum|hypothet")
+_UNCERTAIN = ("if ", "If ", "could", "might", "were to", "uppose", "ssum", "hypothet")
 _ALTERNATIVE = re.compile(
-    r"\b(?:alternative(?:ly)?|would|could|instead|option|approach|considered)\b", re.IGNORECASE
+    r"\balternatives?\b(?!\s(?:trading|uptick|net))|\b(?:could|would|such\san\s(?:approach|option)|considered\s(?:whether|alternatives))\b",
+    re.IGNORECASE,
 )
 # Housekeeping: where to send comments, what is asked, what else to read. It states nothing of the rule.
 _HOUSEKEEPING = re.compile(
@@ -149,8 +160,11 @@ _RULEISH = re.compile(
     r"exceptions?|exempt\w*|effective|compliance|this\s[Rr]elease|permits?|[Pp]ilot|applies|provides?\sthat|defin(?:es|ed|ition)|"
     r"Order|paragraph|adopt\w*)\b"
 )
-_H_COMMENTS = re.compile(r"\bcomments?\b|\bcommenters?\b|\bviews\b", re.IGNORECASE)
-_H_ALTERNATIVES = re.compile(r"\balternatives?\b|\bminimize (?:the )?effects?\b", re.IGNORECASE)
+_H_COMMENTS = re.compile(r"(?<!response to )\b(?:comments?|commenters?|views)\b", re.IGNORECASE)
+_H_ALTERNATIVES = re.compile(
+    r"\balternatives\b|\balternative (?:approach|to|for|option)|\breasonable alternative|\bminimize (?:the )?effects?\b",
+    re.IGNORECASE,
+)
 _H_PROPOSED = re.compile(r"\b(?:re)?propos(?:al|ed|als)\b", re.IGNORECASE)
 _H_BACKGROUND = re.compile(
     r"\b(?:background|baseline|introduction|overview of (?:the )?market|current (?:market|state)|history)\b",
@@ -161,12 +175,16 @@ _H_PRIOR = re.compile(
     re.IGNORECASE,
 )
 _H_FINAL = re.compile(r"\b(?:final|adopt(?:ed|ion|ing)|as adopted|rule as)\b", re.IGNORECASE)
-_H_DISSENT = re.compile(r"\bdissent", re.IGNORECASE)
+_H_DISSENT = re.compile(r"(?<!response to )(?<!response to the )\bdissent", re.IGNORECASE)
 _H_SRO = re.compile(
     r"self-regulatory organization['’]?s?['’]?\s|\bexchange['’]s statement|terms of substance",
     re.IGNORECASE,
 )
 
+_EXCHANGE_ACTS = re.compile(
+    r"\b[Tt]he\s(?:Exchange|Participants|Operating|Applicants?)|\bpropos(?:es|ed|ing)\b"
+)
+_ANSWERS_COMMENTS = {"final rule", "proposed rule", "interpretation"}
 _CODIFIED = {"regulation", "statute"}
 _NOT_THE_COMMISSION = {"filing", "statement", "news", "guide", "other", "agenda"}
 
@@ -202,6 +220,12 @@ def _speaker(sentence: str, path: str, doc_type: str, kind: str, before: str) ->
         return Speaker.OTHER
     main = _main_clause(sentence)
     said = _first_subject(main)
+    if (
+        said is Speaker.EXCHANGE
+        and doc_type in _ANSWERS_COMMENTS
+        and not _EXCHANGE_ACTS.search(main)
+    ):
+        return Speaker.COMMENTER  # "Amex noted that …", in a release that answers comments
     if said is not None:
         return said
     if _NAME_SPEAKS.match(main):
@@ -244,28 +268,31 @@ def _main_clause(sentence: str) -> str:
 
 
 # With each pattern, stems of which one must occur: to look for those first saves most of the time.
-_SUBJECTS: tuple[tuple[Speaker, re.Pattern[str], re.Pattern[str]], ...] = tuple(
-    (who, re.compile(stems, re.IGNORECASE), pattern)
+_SUBJECTS: tuple[tuple[Speaker, tuple[str, ...], re.Pattern[str]], ...] = tuple(
+    (who, tuple(stems.split()), pattern)
     for who, stems, pattern in (
-        (Speaker.COMMISSION, r"commission|\bwe\b|\bsec\b", _COMMISSION_SUBJECT),
+        (Speaker.COMMISSION, "commission we sec", _COMMISSION_SUBJECT),
         (
             Speaker.COMMENTER,
-            r"comment|respondent|letter|firms?\b|issuer|associat|group|individual",
+            "comment respondent letter firm issuer associat group individual",
             _COMMENTER_SUBJECT,
         ),
         (
             Speaker.STUDY,
-            r"stud|analys|research|paper|author|academic|literature|OEA|DERA|economist|survey|finding|result|data|et al|pilot",
+            "stud analys research paper author academic literature oea dera economist survey finding"
+            " result data al. pilot",
             _STUDY,
         ),
         (
             Speaker.EXCHANGE,
-            r"exchange|participants|committee|sro|applicant|[A-Z]{3}|nasdaq|cboe|arca|amex",
+            "exchange participant committee sro applicant nasd nyse finra cboe bzx byx edg iex miax memx arca"
+            " amex box ise phlx ltse 24x occ nscc dtc",
             _EXCHANGE,
         ),
         (
             Speaker.OTHER,
-            r"congress|senat|represent|GAO|government|IOSCO|FSOC|court|treasury|CFTC|federal|department|legislat|industry|commissioner|dissent|majority",
+            "congress senat represent gao government iosco fsoc court treasury cftc federal department"
+            " legislat industry commissioner dissent majority",
             _OTHER,
         ),
     )
@@ -274,10 +301,11 @@ _SUBJECTS: tuple[tuple[Speaker, re.Pattern[str], re.Pattern[str]], ...] = tuple(
 
 def _first_subject(clause: str) -> Speaker | None:
     """Whoever is named first as the subject of a verb of saying."""
+    lower = clause.lower()
     found = [
         (m.start(), n, who)
         for n, (who, stems, pattern) in enumerate(_SUBJECTS)
-        if stems.search(clause) and (m := pattern.search(clause))
+        if any(stem in lower for stem in stems) and (m := pattern.search(clause))
     ]
     if not found:
         return None
@@ -354,9 +382,9 @@ def _commission_stage(sentence: str, heading: frozenset[str], doc_type: str) -> 
         return Stage.PROPOSED
     if _HOUSEKEEPING.search(sentence):
         return Stage.BACKGROUND
-    if _PRIOR.search(sentence):
+    if _PRIOR.search(sentence) and not _STILL_TO_COME.search(sentence):
         return Stage.PRIOR_LAW
-    if _UNCERTAIN.search(sentence) and _HYPOTHETICAL.search(sentence):
+    if any(stem in sentence for stem in _UNCERTAIN) and _HYPOTHETICAL.search(sentence):
         return Stage.HYPOTHETICAL
     if proposed_document:
         return Stage.BACKGROUND if "background" in heading else Stage.PROPOSED
@@ -369,7 +397,8 @@ def _by_heading(sentence: str, heading: frozenset[str], doc_type: str) -> Stage:
     if "final" in heading:
         return Stage.ADOPTED
     if "proposed" in heading:
-        return Stage.PROPOSED if re.search(r"\bwould\b", sentence) else Stage.BACKGROUND
+        would = re.search(r"\bwould\b", sentence) and not re.search(r"\badopted\b", sentence)
+        return Stage.PROPOSED if would else Stage.BACKGROUND
     if "prior" in heading:
         return Stage.PRIOR_LAW
     if "background" in heading:

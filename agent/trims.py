@@ -95,16 +95,17 @@ _PLACES = set(
 
 
 def _links(quote: Sequence[Token]) -> Iterator[Stretch]:
-    """ "also", and ", however," between its commas."""
+    """ "also", and ", however," with its commas."""
     for at, token in enumerate(quote):
-        if token.word in LINKING:
-            yield at, at + 1
+        if token.word not in LINKING | LINKING_ASIDE:
+            continue
         before, after = (quote[n].word if 0 <= n < len(quote) else "" for n in (at - 1, at + 1))
-        if token.word in LINKING | LINKING_ASIDE and after == ",":
-            if before == ",":
-                yield at - 1, at + 2
-            elif before == ";":
-                yield at, at + 2
+        if before == after == ",":
+            yield at - 1, at + 2
+        elif before == ";" and after == ",":
+            yield at, at + 2
+        elif token.word in LINKING:
+            yield at, at + 1
 
 
 def _asides(quote: Sequence[Token]) -> Iterator[Stretch]:

@@ -19,12 +19,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from agent.align import Stuck, aligned
 from agent.clauses import forms
-from agent.lemmas import lemma, participle
+from agent.lemmas import lemma
+from agent.orders import commands
+from agent.reasons import why, why_missing
 from agent.reply import Speaker, Stage
 from agent.stance import lead_in, stance
 from agent.trims import droppable
-from agent.values import Value, ValueKind, same
+from agent.values import ValueKind
 from agent.wording import Token, tokens
 from ingest.quote import check, fingerprint
 
@@ -136,21 +139,6 @@ def trims(sentence: str) -> list[str]:
 
 # --- shape -------------------------------------------------------------------------------------------------------
 
-_COMMANDS = re.compile(
-    r"\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:previous|above|prior|earlier|preceding|all|any|these|your|system)\b.{0,40}"
-    r"\b(?:instructions?|prompts?|context|directions?|rules|guidelines|messages?|text)\b"
-    r"|\bsystem prompt\b|\byou are (?:now |an? )?(?:AI|assistant|language model|chatbot|helpful)\b|\bas an AI\b"
-    r"|<\|[a-z_]+\|>|\[/?INST\]|^\s*(?:system|assistant|user)\s*:|###\s*(?:instruction|system)"
-    r"|\b(?:answer|respond|reply|output|print|say)\s(?:only\s)?(?:with|that|exactly|the following)\b.{0,60}\b(?:user|question|prompt)\b"
-    r"|\b(?:tell|inform)\sthe\s(?:user|reader)\b|\bdo not (?:cite|mention|reveal)\b.{0,40}\b(?:source|document|prompt|instruction)",
-    re.IGNORECASE,
-)
-
-
-def commands(sentence: str) -> bool:
-    """Whether a sentence speaks to a model or its user instead of stating something."""
-    return bool(_COMMANDS.search(sentence))
-
 
 def _misshapen(draft: str) -> str:
     if not draft:
@@ -161,7 +149,7 @@ def _misshapen(draft: str) -> str:
 
 
 def _overlap(draft: str, quote: EvidenceSentence) -> float:
-    have = Counter(token.word for token in tokens(quote.text))
+    have = Counter(token.word for token in _stored(quote))
     wanted = Counter(token.word for token in tokens(draft))
     return sum((have & wanted).values()) / max(1, sum(wanted.values()))
 
@@ -175,13 +163,8 @@ def _supported(draft: str, quote: EvidenceSentence) -> Verdict:
         return Verdict(
             False, "signature", "its lead-in is not the quote's speaker and stage", quote
         )
-    ours = (
-        quote.speaker is Speaker.COMMISSION
-        and not _foreign(quote)
-        and not _WE_QUOTED.search(quote.text)
-    )
-    says_we = ours and bool(re.search(r"\b(?:we|our)\b", quote.text, re.IGNORECASE))
-    said, stored = tokens(own, says_we), tokens(quote.text, ours)
+    says_we = _ours(quote) and bool(_WE.search(quote.text))
+    said, stored = tokens(own, says_we), _stored(quote)
     if not any(not token.weak for token in said):
         return Verdict(False, "shape", "nothing was drafted", quote)
     if _other_commission(own, quote):
@@ -191,10 +174,21 @@ def _supported(draft: str, quote: EvidenceSentence) -> Verdict:
         fits, stuck = _fits(said, stored, quote)
         if fits:
             return Verdict(True, "", "", quote, _lead(quote, own))
-        point, reason = _why(said, stored, stuck)
+        point, reason = why(said, stored, stuck)
     else:
-        point, reason = _why_missing(said, stored, missing)
+        point, reason = why_missing(said, stored, missing)
     return Verdict(False, point, reason, quote)
+
+
+def _stored(quote: EvidenceSentence) -> tuple[Token, ...]:
+    return tokens(quote.text, _ours(quote))
+
+
+@lru_cache(maxsize=2048)
+def _ours(quote: EvidenceSentence) -> bool:
+    """Whether "we" in the quote is the SEC."""
+    speaks = quote.speaker is Speaker.COMMISSION and not _foreign(quote)
+    return speaks and not _WE_QUOTED.search(quote.text)
 
 
 def _lead(quote: EvidenceSentence, sentence: str) -> str:
@@ -235,6 +229,7 @@ def _other_commission(draft: str, quote: EvidenceSentence) -> bool:
     return _foreign(quote) and bool(sec.search(draft)) and not sec.search(quote.text)
 
 
+_WE = re.compile(r"\b(?:[Ww]e|[Oo]ur)\b")
 _WE_QUOTED = re.compile(r"[\u201c\"][^\u201d\"]*\b(?:[Ww]e|[Oo]ur)\b")
 
 
@@ -249,15 +244,12 @@ def _missing(
 
 
 def _lemmas(words: Iterable[Token]) -> set[str]:
-    return {lemma(token.word) for token in words if token.value is None}
+    return {lemma(token.word.removeprefix("did-")) for token in words if token.value is None}
 
 
 @lru_cache(maxsize=512)
 def _context(quote: EvidenceSentence) -> str:
     return " ".join((*quote.path, quote.title))
-
-
-Stuck = tuple[Token | None, Token | None]  # the quote's and the draft's token that would not fit
 
 
 def _fits(
@@ -269,76 +261,12 @@ def _fits(
     for n, source in enumerate(sources):
         stretches = droppable(source)
         for m, draft in enumerate(drafts):
-            fits, where = _aligned(draft, source, stretches)
+            fits, where = aligned(draft, source, stretches)
             if fits:
                 return True, where
             if not n and not m:
                 stuck = where
     return False, stuck
-
-
-def _aligned(
-    said: Sequence[Token], stored: Sequence[Token], stretches: Sequence[tuple[int, int]]
-) -> tuple[bool, Stuck]:
-    """Walk both from left to right; a step matches two tokens, passes a weak one, or leaves out a licensed stretch."""
-    leave: dict[int, list[int]] = {}
-    for start, end in stretches:
-        leave.setdefault(start, []).append(end)
-    seen: set[tuple[int, int]] = set()
-    todo = [(0, 0)]
-    best = (0, 0)
-    while todo:
-        place = todo.pop()
-        if place in seen:
-            continue
-        seen.add(place)
-        i, j = place
-        if i == len(stored) and j == len(said):
-            return True, (None, None)
-        best = max(best, (j, i))
-        if j < len(said) and said[j].weak:
-            todo.append((i, j + 1))
-        if i < len(stored):
-            if stored[i].weak:
-                todo.append((i + 1, j))
-            todo += [(end, j) for end in leave.get(i, ())]
-            if j < len(said) and _equal(stored[i], said[j]):
-                todo.append((i + 1, j + 1))
-    j, i = best
-    return False, (stored[i] if i < len(stored) else None, said[j] if j < len(said) else None)
-
-
-def _equal(one: Token, other: Token) -> bool:
-    if one.value is not None and other.value is not None:
-        return same(one.value, other.value)
-    if one.verb or other.verb:
-        pattern, surface = (one, other) if one.verb else (other, one)
-        return _told_as(pattern, surface)
-    return one.word == other.word and one.value is None and other.value is None
-
-
-def _told_as(pattern: Token, surface: Token) -> bool:
-    """Whether a surface verb has the lemma and tense that the undone passive asks for."""
-    base = pattern.word.split(":")[0]
-    word = surface.word
-    if surface.value is not None:
-        return False
-    if word == f"did-{base}":
-        return pattern.verb in {"past", "present"}
-    if surface.verb:
-        return word == pattern.word
-    if lemma(word) != base:
-        return False
-    if pattern.verb == "past":
-        return participle(word) or word in _PASTS
-    if pattern.verb == "base":
-        return word == base
-    return word == base or (word.endswith("s") and not participle(word))
-
-
-_PASTS = set(
-    "took gave wrote began chose drew knew saw showed withdrew undertook made held set".split()
-)
 
 
 def _resolved(stored: tuple[Token, ...], quote: EvidenceSentence) -> Iterator[tuple[Token, ...]]:
@@ -357,76 +285,15 @@ def _resolved(stored: tuple[Token, ...], quote: EvidenceSentence) -> Iterator[tu
 
 
 _RIVALS = set(
-    "rule rules proposal order plan exchange pilot amendment amendments cap provision exception definition release letter section"
-    " regulation act form commenter study committee system fee increment requirement which commission commenters study market list data limit price".split()
+    "rule rules proposal order plan exchange pilot amendment amendments cap provision exception definition release letter"
+    " section regulation act form commenter study committee system fee increment requirement which commission commenters"
+    " market list data limit price".split()
 )
 
 
 def _last_sentence(before: str) -> str:
     pieces = re.split(r"(?<=[.!?])\s+(?=[A-Z\u201c\"(])", before.strip())
     return pieces[-1]
-
-
-# --- the reason --------------------------------------------------------------------------------------------------
-
-
-def _why_missing(
-    said: Sequence[Token], stored: Sequence[Token], missing: Sequence[Token]
-) -> tuple[str, str]:
-    value = _value_fault(said, stored)
-    if value:
-        return "values", value
-    return "words", "not in the quote: " + ", ".join(token.word for token in missing[:5])
-
-
-def _why(said: Sequence[Token], stored: Sequence[Token], stuck: Stuck | None) -> tuple[str, str]:
-    """The first of the four points that explains it."""
-    value = _value_fault(said, stored)
-    if value:
-        return "values", value
-    closed = Counter(t.word for t in said if t.closed) - Counter(t.word for t in stored if t.closed)
-    if closed:
-        return "signature", f"adds {', '.join(repr(word) for word in list(closed)[:3])}"
-    gone = Counter(t.word for t in stored if t.closed) - Counter(t.word for t in said if t.closed)
-    own = {t.word for t in stored}
-    new = [t.word for t in said if t.content and t.word not in own]
-    if new:
-        return "words", f"not in the quote: {', '.join(new[:5])}"
-    theirs = stuck[0] if stuck else None
-    if gone and theirs is not None and theirs.closed:
-        return "signature", f"leaves out {theirs.word!r}"
-    if theirs is not None and theirs.value is not None:
-        return "values", f"leaves out {theirs.value.text!r}"
-    if gone:
-        return "signature", f"leaves out {', '.join(repr(word) for word in list(gone)[:3])}"
-    return (
-        "roles",
-        f"the quote goes on with {theirs.word!r}" if theirs else "says more than the quote",
-    )
-
-
-def _value_fault(said: Sequence[Token], stored: Sequence[Token]) -> str:
-    """The first value of the draft that the quote does not have, and in what it differs."""
-    have = [token.value for token in stored if token.value is not None]
-    for value in (token.value for token in said if token.value is not None):
-        if not any(same(value, other) for other in have):
-            return _difference(value, have)
-    return ""
-
-
-def _difference(value: Value, have: Sequence[Value]) -> str:
-    for other in have:
-        if other.key == value.key:
-            if other.bound != value.bound:
-                return (
-                    f"{value.text!r} is {value.bound} in the draft and {other.bound} in the quote"
-                )
-            return (
-                f"{value.text!r} is of {value.unit} in the draft and of {other.unit} in the quote"
-            )
-        if (other.kind, other.amount) == (value.kind, value.amount):
-            return f"{value.text!r} is in {value.unit or 'no unit'}, the quote's in {other.unit or 'no unit'}"
-    return f"{value.text!r} is not in the quote"
 
 
 # --- trims -------------------------------------------------------------------------------------------------------
@@ -443,10 +310,12 @@ def _cut_spans(sentence: str) -> list[tuple[int, int]]:
 
 
 def _without(sentence: str, spans: Sequence[tuple[int, int]]) -> str:
-    keep = "".join(
-        letter
-        for at, letter in enumerate(sentence)
-        if not any(low <= at < high for low, high in spans)
-    )
-    words = re.sub(r"\s+([,.;:)])", r"\1", re.sub(r"\s+", " ", keep)).strip(" ,;")
+    keep: list[str] = []
+    last = 0
+    for low, high in sorted(spans):
+        if low >= last:
+            keep.append(sentence[last:low])
+        last = max(last, high)
+    keep.append(sentence[last:])
+    words = re.sub(r"\s+([,.;:)])", r"\1", re.sub(r"\s+", " ", " ".join(keep))).strip(" ,;")
     return words[:1].upper() + words[1:]

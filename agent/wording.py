@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from agent.lemmas import lemma, participle
-from agent.values import Value, ValueKind, values
+from agent.values import INNER_DASH, Value, ValueKind, values
 
 
 class Closed(StrEnum):
@@ -101,7 +101,6 @@ _MARKS = re.compile(
     r"|[\u00b9\u00b2\u00b3\u2070-\u2079]+|\((?:source|citation|evidence|document)s?:?\s?\d{1,3}\)",
     re.IGNORECASE,
 )
-_INNER_DASH = re.compile(r"(?<=\w)[\u2010-\u2013\u2212](?=\w)")  # "19b–4", "2024–02841"
 _BRACKETED = re.compile(r"\b(\w*)\[(\w{1,3})\](\w*)")  # "[t]he", "broker[s]": the editor's letters
 _WORD = re.compile(r"(?:[A-Za-z]\.){2,}|[^\W_]+(?:[.’'&][^\W_]+)*|--|[^\w\s]|_", re.UNICODE)
 _FINAL = re.compile(r"[\s.]*[\"”’']*[\s.]*$")
@@ -135,7 +134,7 @@ class Token:
 def tokens(sentence: str, ours: bool = False) -> tuple[Token, ...]:
     """The tokens of a sentence. ours: "we" and "our" are the Commission's, as in its own releases."""
     text = _MARKS.sub(lambda m: " " * len(m[0]), sentence)
-    text = _INNER_DASH.sub("-", text)
+    text = INNER_DASH.sub("-", text)
     text = _BRACKETED.sub(lambda m: f"  {m[1]}{m[2]}{m[3]}", text)  # the same length
     end = len(text) if text.rstrip().endswith("?") else _end(text)
     made: list[Token] = []

@@ -209,7 +209,6 @@ def _citation(citation: reply.Citation, number: int) -> Citation:
 class SearchResult(_Form):
     """Passages best first."""
 
-    query: str
     as_of: datetime
     passages: tuple[Passage, ...]
 

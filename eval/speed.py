@@ -226,7 +226,9 @@ _PDFS = click.argument(
 )
 @_PDFS
 @click.option("--pages", type=click.IntRange(1), help="Read only the first so many of each file.")
-@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True)
+@click.option(
+    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Runs of each side."
+)
 def ingest_command(pdfs: tuple[Path, ...], pages: int | None, repeats: int) -> int:
     """Ingest PDFS with RegTape and with the recipe, by turns, and compare."""
     from api.console import progress

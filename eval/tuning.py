@@ -66,8 +66,8 @@ def measure(questions: Sequence[Question], services: Any) -> tuple[list[Any], li
         )
         quotes = [e.quote for e in question.evidence]
         for c in found if question.answerable else ():
-            near = any(quote_inside(c.text, q) or quote_inside(q, c.text) for q in quotes)
-            states = any(fact_found(f, c.text) for f in question.key_facts)
+            near = any(quote_inside(c.quote.text, q) or quote_inside(q, c.quote.text) for q in quotes)
+            states = any(fact_found(f, c.quote.text) for f in question.key_facts)
             sentences.append((question.id, c.features, float(near or states)))
         chosen = select(found, services.index, evidence)
         if chosen:

@@ -512,7 +512,7 @@ def _read_agency(reading: Reading) -> None:
 
 # --- sections of the Code -----------------------------------------------------------------------
 
-_CFR_PARTS = re.compile(r"\b17 CF ?R,? (?:PARTS?|Parts?) ((?:\d{3}(?:,? and |, |,)?)+)")
+_CFR_PARTS = re.compile(r"\b17 CF ?R,? (?:PARTS?|Parts?) ((?:\d{3}(?:,? (?:and|AND) |, |,)?)+)")
 _CFR_SECTION = re.compile(r"(?:\b17 CFR |§+ ?)(\d{3}\.\d[\w-]*)")
 _EXCHANGE_ACT_RULE = re.compile(r"\bRules? (\d{1,2}[A-Za-z]{1,2}\d{0,2}-\d{1,2}T?)\b")
 _NUMBERED_RULE = re.compile(r"\bRules? ((?:\d{3,4}T?(?:\([a-z0-9]+\))*(?:, | and |, and )?)+)")

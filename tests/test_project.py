@@ -1,6 +1,7 @@
 """The project as a whole: what it declares, what its README says, and that tests stay on this machine."""
 
 import ast
+import os
 import re
 import socket
 import subprocess
@@ -40,6 +41,17 @@ def test_a_process_that_a_test_starts_cannot_either() -> None:
     )
 
     assert "tried to reach 192.0.2.1" in done.stderr
+
+
+def test_what_we_import_leaves_nothing_in_the_users_home_and_reports_nowhere(
+    tmp_path: Path,
+) -> None:
+    """onnxruntime would write a device id into the cache folder as it is imported; C code passes by the test above."""
+    program = "import ingest.encoder, onnxruntime, api.services, ingest.vectors, chromadb"
+    environment = os.environ | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, cwd=tmp_path)
+
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_this_machine_can_be_reached() -> None:

@@ -42,7 +42,7 @@ def command(query: str, k: int, as_of: datetime | None, **given: str | None) -> 
         found = services.agent.search(query, k=k, as_of=moment, filters=filters)
     passages = tuple(Passage.model_validate(p) for p in found)
     if wants_json():
-        print_json(SearchResult(query=query, as_of=moment, passages=passages))
+        print_json(SearchResult(as_of=moment, passages=passages))
     else:
         from api.render import show_passages
 

@@ -32,7 +32,6 @@ async def search(wanted: Annotated[SearchQuery, Query()], asker: AskerDep) -> sc
     question = Question(wanted.q, as_of, wanted.to_filters().to_catalog(), wanted.k)
     passages = await asker.search(question)
     return schemas.SearchResult(
-        query=wanted.q,
         as_of=as_of,
         passages=tuple(schemas.Passage.model_validate(p) for p in passages),
     )

@@ -419,8 +419,14 @@ def _begins_anew(paragraph: Sequence[Line], line: Line, style: Style) -> bool:
         return True
     if not room:
         return False
-    wide = line.right - line.left
-    return ended or (not text[:1].islower() and above.x1 < above.right - 0.25 * wide)
+    if ended or text[:1].islower():
+        return ended
+    # No sentence ends here. A page with one column filled looks wide; the paragraph's own lines tell its width.
+    widest = max(other.x1 for other in (*paragraph, line))
+    if len(paragraph) > 1 and above.x1 - above.x0 > 0.85 * (widest - above.x0):
+        return False
+    free = (above.right - above.x1) + (above.x0 - above.left)
+    return free > 0.4 * (above.right - above.left)
 
 
 def _begins_over_the_page(

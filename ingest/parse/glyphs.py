@@ -40,7 +40,7 @@ OVERLAP = (
 _HYPHEN_AT_LINE_END = 2  # what pdfium makes of a hyphen that it thinks divides a word
 _FIXES: dict[int, str | None] = {
     0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st",
-    0xF0B7: "•", 0xF0A7: "▪", 0xF0D8: "➢", 0xF0A8: "☐", 0xF0FE: "☒", 0xF06F: "☐", 0xF0A3: "☐",
+    0xF0B7: "•", 0xF0A7: "▪", 0xF0D8: "➢", 0xF0A8: "☐", 0xF0FE: "☒", 0xF06F: "☐", 0xF0A3: "☐", 0xF078: "☒",
     0xF020: " ", 0xE000: None, 0xE001: None, 0xE002: None, 0xE003: None,
     0x00AD: "-", _HYPHEN_AT_LINE_END: "-", 0x2010: "-", 0x2011: "-",
 }  # fmt: skip

@@ -180,7 +180,7 @@ def _repeats(row: Row, index: int, other: Row, other_index: int) -> bool:
         return False
     step = index - other_index
     numbers = list(zip(_NUMBER.findall(row.words), _NUMBER.findall(other.words), strict=False))
-    differ = sum(a != b and not _counts(a, b, step) for a, b in numbers)
+    differ: int = sum(a != b and not _counts(a, b, step) for a, b in numbers)
     return differ <= len(numbers) // 6  # a typesetter's codes vary a little
 
 

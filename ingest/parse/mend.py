@@ -87,7 +87,7 @@ _MONEY = re.compile(r"(?<=[a-z])(?=\$\d)")
 _NUMBERS = re.compile(r"(?<=\d)(?=(?:hours|FR)\b)")
 _POSSESSIVE = re.compile(r"(?<=s\u2019)(?=[a-z]{3,})")
 _CITATION = re.compile(r"(?<=\b[Ss]ection)(?=\d)|(?<=\bRule)(?=\d)|(?<=\bForm)(?=[A-Z]\d)")
-_HYPHEN = re.compile(r"([A-Za-z]+)- ([a-z]+)|(?<=\d)- (?=\d)")
+_HYPHEN = re.compile(r"(?<![A-Za-z])([A-Za-z]{1,40})- ([a-z]{1,40})\b|(?<=\d)- (?=\d)")
 _BEFORE_STOP = re.compile(
     r"(?<=[\w)”\u2019]) (?=[.,;](?:[\s\ue000]|$))|(?<=\.) (?=,)|(?<=\() (?=\w)"
 )

@@ -59,7 +59,7 @@ def is_release(data: bytes) -> bool:
         re.search(rf"^[^\w\n]{{0,9}}{word} ?:", head, re.MULTILINE)
         for word in ("AGENCY", "ACTION", "SUMMARY")
     )
-    in_print = re.search(r"^\s*\[(?:FR Doc\.? |Federal Register[: ])", head, re.MULTILINE)
+    in_print = re.search(r"^[ \t]{0,40}\[(?:FR Doc\.? |Federal Register[: ])", head, re.MULTILINE)
     in_web_print = "Start Preamble" in head or "Start Printed Page" in head
     return bool(
         preamble or in_print or in_web_print or re.search(r"^\[\[Page \d+\]\]$", head, re.MULTILINE)
@@ -369,7 +369,7 @@ _RUNNING_HEAD = re.compile(
     r"^\s*(?:Proposed )?Rules(?: and Regulations)?\s*$"
 )
 _FR_WEB = re.compile(
-    r"[ \t]*(?:•[ \t]*)?(?:Start|End) (?:Preamble|Supplemental Information|Signature|Part|"
+    r"(?:(?<![ \t])[ \t]+)?(?:•[ \t]{0,9})?(?:Start|End) (?:Preamble|Supplemental Information|Signature|Part|"
     r"Amendment Part|Authority)\b"
 )
 _FR_WEB_PAGE = re.compile(r"Start Printed Page (\d+)\s*")

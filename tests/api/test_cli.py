@@ -23,7 +23,7 @@ def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command
         assert found is not None
         if isinstance(found, click.Group):
             yield from commands(found, f"{path} {name}")
-        else:
+        elif not found.hidden:
             yield f"{path} {name}", found
 
 

@@ -67,7 +67,7 @@ def test_no_server_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", ["/away", "/off"])
 def test_a_server_cannot_lead_off_the_web(site: str, tmp_path: Path, page: str) -> None:
-    with pytest.raises((BadRequest, SourceDown), match="not a web address|is not allowed"):
+    with pytest.raises((BadRequest, SourceDown), match=r"not a web address|is not allowed"):
         download(site + page, tmp_path)
 
 
