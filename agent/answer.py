@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypedDict
 
 from agent import prompts
-from agent.compose import Candidate, answerable, candidates, select
+from agent.asked import Chosen, lacking
+from agent.compose import Candidate, candidates, off_topic, select
 from agent.llm import complete
 from agent.reply import (
     CANNOT_ANSWER,
@@ -29,6 +31,7 @@ from agent.reply import (
     Step,
 )
 from agent.retrieve import Evidence, retrieve
+from agent.stance import lead_in
 from agent.status import status_lines
 from agent.verify import admit, gate, trims
 from ingest.catalog import Catalog, Filters
@@ -48,6 +51,7 @@ class _State(TypedDict, total=False):
     evidence: Evidence
     found: list[Candidate]
     chosen: list[Candidate]
+    lacks: list[str]
     sentences: list[Sentence]
     dropped: list[Dropped]
     refusal: Reason
@@ -161,13 +165,29 @@ class Agent:
                 state["question"], state["evidence"], self.catalog, self.index, self.embedder
             )
             chosen = select(found, self.index, state["evidence"])
-            sure = answerable(state["question"], state["evidence"], found, chosen, self.index)
-            say(
-                f"{len(chosen)} of {len(found)} sentences; {sure.probability:.2f} that they answer: {sure.reason}"
+            lacks = self._lacking(state, chosen)
+            if off_topic(found, state["evidence"], self.index):
+                lacks.append("no sentence bears on the question")
+            say(f"{len(chosen)} of {len(found)} sentences; {'; '.join(lacks) or 'nothing missing'}")
+        step: _State = {"found": found, "chosen": chosen, "lacks": lacks}
+        return step if chosen and not lacks else step | {"refusal": Reason.NOT_FOUND}
+
+    def _lacking(self, state: _State, chosen: Sequence[Candidate]) -> list[str]:
+        """What the question asks for and the chosen sentences do not hold, in words."""
+        view = state["evidence"].view
+        cited = [
+            Chosen(
+                c.quote,
+                self.catalog.document(c.passage.document_id),
+                partial(self.catalog.text, c.passage.document_id),
             )
-        if not chosen or not sure.answers:
-            return {"found": found, "chosen": chosen, "refusal": Reason.NOT_FOUND}
-        return {"found": found, "chosen": chosen}
+            for c in chosen
+        ]
+
+        def share(term: str) -> float:
+            return self.index.occurs(term, view) / view.count
+
+        return lacking(state["question"], cited, share, state["as_of"])
 
     def _draft(self, state: _State) -> _State:
         """Evidence's own sentences, or a model's wording of them where it passes the gate."""
@@ -223,7 +243,8 @@ class Agent:
         if not verdict.passed:
             return None, Dropped(c.quote.text, verdict.point, verdict.reason)
         words = min([c.quote.text, *trims(c.quote.text)], key=len)
-        return Sentence(words, (self._citation(c),), words == c.quote.text, verdict.lead_in), None
+        lead = lead_in(c.quote.speaker, c.quote.stage, words)
+        return Sentence(words, (self._citation(c),), words == c.quote.text, lead), None
 
     def _citation(self, c: Candidate) -> Citation:
         p, q = c.passage, c.quote
@@ -283,6 +304,7 @@ class Agent:
             sentences=sentences,
             refusal=refusal,
             refusal_text=f"{CANNOT_ANSWER} {_WHY[refusal]}" if refusal else "",
+            not_found=tuple(state.get("lacks", ())) if refusal else (),
             status=status_lines(sentences, self.catalog, state["as_of"]),
             passages=evidence.passages,
             dropped=tuple(state.get("dropped", ())),

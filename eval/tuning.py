@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.compose import FEATURES, SURE_FEATURES, candidates, select, sure_features
+from agent.compose import FEATURES, candidates
 from agent.retrieve import retrieve
 from eval.questions import Question, load_questions
 from eval.scoring import fact_found, quote_inside
@@ -25,20 +25,20 @@ from ingest.moment import now, parse_moment
 RIDGE = 1.0
 
 Array = NDArray[np.float64]
+Row = tuple[str, Array, float]
 
 
-def fit(features: Array, labels: Array, sample: Array | None = None, ridge: float = RIDGE) -> Array:
+def fit(features: Array, labels: Array, ridge: float = RIDGE) -> Array:
     """Intercept and weights, (1 + n,), of a logistic regression with an L2 penalty on the
     weights.
     """
     x = np.column_stack([np.ones(len(features)), features])
     weights, penalty = np.zeros(x.shape[1]), ridge * np.eye(x.shape[1])
     penalty[0, 0] = 1e-6
-    share = np.ones(len(x)) if sample is None else sample
     for _ in range(50):
         p = 1 / (1 + np.exp(-x @ weights))
-        curve = share * p * (1 - p) + 1e-9
-        gradient = x.T @ (share * (labels - p)) - penalty @ weights
+        curve = p * (1 - p) + 1e-9
+        gradient = x.T @ (labels - p) - penalty @ weights
         step = np.linalg.solve(x.T @ (curve[:, None] * x) + penalty, gradient)
         weights = weights + step
         if np.abs(step).max() < 1e-8:
@@ -46,53 +46,39 @@ def fit(features: Array, labels: Array, sample: Array | None = None, ridge: floa
     return weights
 
 
-def measure(questions: Sequence[Question], services: Any) -> tuple[list[Any], list[Any]]:
-    """(question, sentence features, label) of every candidate sentence, and (question, refusal
-    features, label).
-    """
-    sentences, refusals = [], []
-    for question in questions:
-        as_of = parse_moment(question.as_of) if question.as_of else now()
+def measure(questions: Sequence[Question], services: Any) -> list[Row]:
+    """(question id, features, label) of every candidate sentence of the answerable questions."""
+    rows: list[Row] = []
+    for question in (q for q in questions if q.answerable):
         evidence = retrieve(
             question.question,
-            as_of=as_of,
+            as_of=parse_moment(question.as_of) if question.as_of else now(),
             k=12,
             catalog=services.catalog,
             index=services.index,
             embedder=services.embedder,
         )
-        found = candidates(
-            question.question, evidence, services.catalog, services.index, services.embedder
-        )
         quotes = [e.quote for e in question.evidence]
-        for c in found if question.answerable else ():
-            near = any(quote_inside(c.quote.text, q) or quote_inside(q, c.quote.text) for q in quotes)
-            states = any(fact_found(f, c.quote.text) for f in question.key_facts)
-            sentences.append((question.id, c.features, float(near or states)))
-        chosen = select(found, services.index, evidence)
-        if chosen:
-            values, _ = sure_features(question.question, evidence, chosen, services.index)
-            refusals.append((question.id, values, float(question.answerable)))
-    return sentences, refusals
+        for c in candidates(
+            question.question, evidence, services.catalog, services.index, services.embedder
+        ):
+            words = c.quote.text
+            near = any(quote_inside(words, q) or quote_inside(q, words) for q in quotes)
+            states = any(fact_found(f, words) for f in question.key_facts)
+            rows.append((question.id, c.features, float(near or states)))
+    return rows
 
 
-def left_out(
-    rows: Sequence[tuple[str, Array, float]], balanced: bool
-) -> tuple[Array, Array, Array]:
+def left_out(rows: Sequence[Row]) -> tuple[Array, Array, Array]:
     """Weights on all rows; and probability, label of each row when its question is left out."""
     ids = np.array([r[0] for r in rows])
     x, y = np.array([r[1] for r in rows]), np.array([r[2] for r in rows])
-    share = (
-        np.where(y > 0, 0.5 / max(y.mean(), 1e-9), 0.5 / max(1 - y.mean(), 1e-9))
-        if balanced
-        else np.ones(len(y))
-    )
     held = np.zeros(len(y))
     for one in dict.fromkeys(ids.tolist()):
         out = ids == one
-        w = fit(x[~out], y[~out], share[~out])
+        w = fit(x[~out], y[~out])
         held[out] = 1 / (1 + np.exp(-(w[0] + x[out] @ w[1:])))
-    return fit(x, y, share), held, y
+    return fit(x, y), held, y
 
 
 def auc(score: Array, label: Array) -> float:
@@ -113,30 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     questions = [q for path in args.questions for q in load_questions(path, args.data)]
     with open_services(load_settings()) as services:
         services.index.refresh()
-        sentences, refusals = measure(questions, services)
-    for name, features, rows in (
-        ("WEIGHTS", FEATURES, sentences),
-        ("SURE_WEIGHTS", SURE_FEATURES, refusals),
-    ):
-        weights, held, labels = left_out(rows, balanced=name == "SURE_WEIGHTS")
-        out = {
-            "weights": name,
-            "n": len(rows),
-            "positive": int(labels.sum()),
-            "auc": round(auc(held, labels), 3),
-        }
-        out |= {"intercept": round(float(weights[0]), 2)} | dict(
-            zip(features, weights[1:].round(2).tolist(), strict=True)
-        )
-        if name == "SURE_WEIGHTS":
-            out["thresholds"] = {
-                str(t): {
-                    "false_refusal": round(float((held[labels > 0] < t).mean()), 3),
-                    "refusal_recall": round(float((held[labels == 0] < t).mean()), 3),
-                }
-                for t in (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
-            }
-        sys.stdout.write(json.dumps(out) + "\n")
+        rows = measure(questions, services)
+    weights, held, labels = left_out(rows)
+    result = {"n": len(rows), "positive": int(labels.sum()), "auc": round(auc(held, labels), 3)}
+    fitted = dict(zip(("intercept", *FEATURES), weights.round(2).tolist(), strict=True))
+    sys.stdout.write(json.dumps(result | fitted) + "\n")
     return 0
 
 

@@ -381,8 +381,8 @@ class Index:
         counts = np.bincount(
             pairs[:, 0] - 1, weights=np.where(pairs[:, 1] == 1, _HEADING_WEIGHT, 1.0), minlength=1
         )
-        rows = np.flatnonzero(counts)
-        return rows, counts[rows]
+        rows = np.flatnonzero(counts).astype(np.int64)
+        return rows, counts[rows].astype(np.float64)
 
     def rows(self, numbers: Sequence[int]) -> list[Row]:
         """Chunks by their index in the score arrays, in the order asked for."""
@@ -408,7 +408,8 @@ class Index:
 
     def vector(self, row: int) -> NDArray[np.float32]:
         """The vector of a row, (dimensions,)."""
-        return self._blocks[row // _BLOCK][row % _BLOCK]
+        found: NDArray[np.float32] = self._blocks[row // _BLOCK][row % _BLOCK]
+        return found
 
 
 def _text_hash(text: str) -> int:

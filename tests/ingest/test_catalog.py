@@ -5,6 +5,7 @@ apart.
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def arrival(
 ) -> Arrival:
     metadata = Metadata(
         title="A note", doc_type=DocType.FINAL_RULE, authority=Authority.OFFICIAL_TEXT, **meta
-    )  # type: ignore[arg-type]
+    )
     document = Document(text, "text", (Section(0, len(text)),), (Page(1, 0, len(text)),), metadata)
     return Arrival(
         document, sha256(text.encode()).hexdigest(), "note.txt", known_at, "stated", identifiers
@@ -33,7 +34,7 @@ def _catalog(tmp_path: Path) -> Catalog:
 
 
 def test_what_is_recorded_can_be_read_back(catalog: Catalog) -> None:
-    meta = {
+    meta: dict[str, Any] = {
         "release": "34-1", "cfr_sections": ("242.612",), "effective_on": date(2025, 1, 2), "rin": ("3235-AA00",),
         "accepted_at": NOON, "where": {"release": Where("text", 3, 7)},
     }  # fmt: skip
