@@ -35,7 +35,9 @@ NEAR, SHARED = 0.3, 0.4  # cosine, and share of the question's weighted terms
 LONGEST = 900  # characters; what is longer is a run-on of a broken table or list, not a sentence
 
 _BACKWARD = re.compile(
-    r"^(?:This|These|Those|That|Such|It|They|Its|Their|He|She|The (?:first|second|third|former|latter|other|same)|Both|Another|In addition|Further|Moreover|Thus|Therefore|As such|For example|Likewise|Similarly)\b"
+    r"^(?:This|These|Those|That|Such|It|They|Its|Their|He|She|Both|Another|Further|Moreover|Thus|"
+    r"Therefore|Likewise|Similarly|In addition|As such|For example|"
+    r"The (?:first|second|third|former|latter|other|same))\b"
 )
 _PROPOSED = re.compile(r"\bpropos", re.IGNORECASE)
 _COMMENTER = re.compile(

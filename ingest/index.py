@@ -157,7 +157,8 @@ class Index:
                 terms(passage),
             )
             cursor = self._db.execute(
-                "INSERT INTO chunks(id, offset, ordinal, start, end, section, context, kind, label, page, length, text_hash, vector)"
+                "INSERT INTO chunks(id, offset, ordinal, start, end, section, context, kind, label,"
+                " page, length, text_hash, vector)"
                 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     f"{cut.held.id}#{chunk.ordinal}", offset, chunk.ordinal, chunk.start, chunk.end, chunk.section,
@@ -400,16 +401,21 @@ class Index:
     def _rows(self, where: str, values: Sequence[Any], order: dict[int, int]) -> list[Row]:
         with self._lock:
             found = self._db.execute(
-                f"SELECT row, id, offset, ordinal, start, end, section, context, kind, label, page, text_hash FROM chunks WHERE {where}",
+                "SELECT row, id, offset, ordinal, start, end, section, context, kind, label, page,"
+                f" text_hash FROM chunks WHERE {where}",
                 values,
             ).fetchall()
-        rows = [Row(r[0] - 1, *r[1:8], Kind(r[8]), *r[9:]) for r in found]
+        rows = [_row(*values) for values in found]
         return sorted(rows, key=lambda r: order[r.row]) if order else rows
 
     def vector(self, row: int) -> NDArray[np.float32]:
         """The vector of a row, (dimensions,)."""
         found: NDArray[np.float32] = self._blocks[row // _BLOCK][row % _BLOCK]
         return found
+
+
+def _row(row: int, *values: Any) -> Row:
+    return Row(*[row - 1, *values[:7], Kind(values[7]), *values[8:]])
 
 
 def _text_hash(text: str) -> int:

@@ -151,7 +151,7 @@ def passage_for_embedding(held: Held, context: str, text: str) -> str:
     """What a passage's vector is made of: title and heading path say what it is about, its own
     words what it says.
     """
-    return f"{held.title[:120]} › {context[-160:]}\n{text}"
+    return f"{held.title[:72]} › {context[-96:]}\n{text}"
 
 
 def _is_new(

@@ -17,7 +17,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
 def arrival(
-    text: str, *identifiers: tuple[str, str], known_at: datetime | None = None, **meta: object
+    text: str, *identifiers: tuple[str, str], known_at: datetime | None = None, **meta: Any
 ) -> Arrival:
     metadata = Metadata(
         title="A note", doc_type=DocType.FINAL_RULE, authority=Authority.OFFICIAL_TEXT, **meta
