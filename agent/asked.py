@@ -42,6 +42,14 @@ _KINDS: tuple[tuple[re.Pattern[str], frozenset[ValueKind]], ...] = tuple(
         (r"\b(?:how many|how (?:high|low|large|big|small|bad)|threshold|what (?:number|level))\b", COUNTS | AMOUNTS),
     )
 )  # fmt: skip
+_ROLES = {
+    role: re.compile(pattern, re.IGNORECASE)
+    for role, pattern in {
+        "effective": r"\beffective\b|\btake effect|\btook effect|\bgo away|\bin force\b|\bkick in",
+        "compliance": r"\bcompliance\b|\bcomply\b|\bbind\b|\bbinding\b",
+        "comments due": r"\bcomments? (?:due|period)|\bcould one comment|\bstill comment",
+    }.items()
+}
 _COUNTED = re.compile(rf"\bhow many (?!of )(?:[\w-]+ ){{0,4}}?([\w-]+)(?= {_VERBS}\b|[,?])", re.I)
 _PRICED = re.compile(
     r"\b(?:what|which|at what) (?:[\w-]+ ){0,2}(fee|price|rebate|charge|dividend|penalty|salary)s?\b",
@@ -52,7 +60,6 @@ _NAMED = re.compile(r"(?<!^)\b(?:[A-Z][a-z]+[A-Z]\w*|[A-Z]{2,}\w*|\d+[A-Z]\w*|[A
 _PHRASE = re.compile(
     r"(?<!^)\b[A-Z][\w-]+(?: (?!January|February|March|April|May|June|July|August)[A-Z][\w-]*)+"
 )
-_DEMONYMS = frozenset({"European", "American", "Europe", "America", "Congress"})
 _QUARTER = re.compile(
     r"\b(?:(first|second|third|fourth) (?:fiscal )?quarter|Q([1-4]))\b(?:(?: of)? (\d{4}))?", re.I
 )
@@ -61,6 +68,7 @@ _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+_NO_NAMES = frozenset({"European", "American", "Europe", "America", "Congress", *_MONTHS})
 # "Start of January 2009" is a moment to answer for, not a thing that a document must be from.
 _MONTH = re.compile(
     rf"(?<!as of )(?<!start of )(?<!end of )(?<!Mid-)\b({'|'.join(_MONTHS)}) (\d{{4}})\b"
@@ -89,6 +97,11 @@ class Chosen:
 def wanted(question: str) -> list[frozenset[ValueKind]]:
     """The kinds of value asked for, one set for each thing asked; [] when no value is."""
     return [kinds for pattern, kinds in _KINDS if pattern.search(question)]
+
+
+def wanted_roles(question: str) -> frozenset[str]:
+    """Which dates of a rule are asked for, by their role in agent.values; empty when none is named."""
+    return frozenset(role for role, asked in _ROLES.items() if asked.search(question))
 
 
 def lacking(
@@ -130,7 +143,7 @@ def _priced(text: str) -> bool:
 def _absent(question: str, chosen: Sequence[Chosen], share: Callable[[str], float]) -> list[str]:
     """Names of several words, and rare names of one, that stand in no document cited."""
     phrases = list(dict.fromkeys(_PHRASE.findall(question)))
-    single = dict.fromkeys(n for n in _NAMED.findall(question) if n not in _DEMONYMS)
+    single = dict.fromkeys(n for n in _NAMED.findall(question) if n not in _NO_NAMES)
     rare = [n for n in single if 0 < max(map(share, terms(n)), default=1.0) <= _RARE]
     inside = {name for phrase in phrases for name in phrase.split()}
     names = [*phrases, *(name for name in rare if name not in inside)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.asked import wanted
+from agent.asked import wanted, wanted_roles
 from agent.reply import Passage, Speaker, Stage
 from agent.retrieve import Evidence
 from agent.values import values
@@ -43,7 +43,7 @@ _PROPOSED = re.compile(r"\bpropos", re.IGNORECASE)
 _COMMENTER = re.compile(
     r"\b(?:commenters?|critics?|opponents?|said|argu|industry|firms? say)\b", re.IGNORECASE
 )
-_CITATION_ONLY = re.compile(r"^(?:See|Id\.|See also|See, e\.g\.|Cf\.|Supra)\b")
+_NO_SENTENCE = re.compile(r"^\"\w+\":|^(?:See|Id\.|See also|See, e\.g\.|Cf\.|Supra)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,14 @@ FEATURES = (
     "cosine",
     "wanted_value",
     "stance",
+    "wanted_role",
     "backward",
     "length",
 )
 _NOTHING = np.zeros(len(FEATURES))
 # Fitted by eval/tuning.py on the dev questions, but for "backward" (fitted 0.15): a sentence that
 # leans on the one before it reads badly alone. In the order of FEATURES.
-WEIGHTS = np.array([2.5, 0.35, 1.7, 2.6, 1.25, 1.4, -0.3, 1.15])
+WEIGHTS = np.array([2.5, 0.35, 1.7, 2.6, 1.25, 1.4, 1.5, -0.3, 0.6])
 
 
 def candidates(
@@ -107,7 +108,7 @@ def _of_passage(
     made: list[Candidate] = []
     for start, end in sentences(text[passage.start : passage.end], passage.start):
         words = text[start:end]
-        if not 25 <= len(words) <= LONGEST or _CITATION_ONLY.match(words):
+        if not 25 <= len(words) <= LONGEST or _NO_SENTENCE.match(words):
             continue
         section = _section_at(sections, start)
         if _is_heading(words, section):
@@ -150,7 +151,7 @@ class _Weigher:
         query, view = evidence.query, evidence.view
         self._own = {t: index.idf(t, view) for t in query.own_terms}
         self._wider = {t: index.idf(t, view) * w for t, w in query.weights.items()}
-        self._wanted = wanted(question)
+        self._wanted, self._roles = wanted(question), wanted_roles(question)
         self._proposed = bool(_PROPOSED.search(question))
         self._commenter = bool(_COMMENTER.search(question))
         self._best = max((p.score for p in evidence.passages), default=1.0)
@@ -167,8 +168,9 @@ class _Weigher:
                 cosine,
                 self._gives(c),
                 self._fits(c),
+                self._states_role(c),
                 float(bool(_BACKWARD.match(c.quote.text))),
-                min(len(c.quote.text), 300) / 300,
+                min(len(c.quote.text), 120) / 120,
             ]
         )
         return values, float(values @ WEIGHTS)
@@ -179,6 +181,13 @@ class _Weigher:
             return 0.5
         kinds = {v.kind for v in values(c.quote.text)}
         return sum(bool(asked & kinds) for asked in self._wanted) / len(self._wanted)
+
+    def _states_role(self, c: Candidate) -> float:
+        """Share of the dates asked for by role (effective, compliance) that the sentence states."""
+        if not self._roles:
+            return 0.0
+        roles = {v.role for v in values(c.quote.text)}
+        return len(self._roles & roles) / len(self._roles)
 
     def _fits(self, c: Candidate) -> float:
         """Whether who speaks, and at what stage, is what was asked for."""

@@ -99,10 +99,17 @@ _REFERENCES = {
 _CLAUSE_END = re.compile(r"[;:]|, (?:and|but|which|while|whereas|although)\b")
 
 
+# "Effective date: May 30, 2017.": the label says it, though its colon ends a clause.
+_LABEL = re.compile(r"\b(effective|compliance|comments?)(?: due)? dates?:\s*$", re.IGNORECASE)
+
+
 def role_of(sentence: str, start: int, end: int, kind: ValueKind) -> str:
     """What the value does, from the nearest cue of its clause; a cue before it wins over one behind it."""
     if kind in _REFERENCES:
         return ""
+    if kind in _DATED and (label := _LABEL.search(sentence, 0, start)):
+        word = label[1].lower()
+        return word if word in _DATE_ROLES else "comments due"
     low = max((m.end() for m in _CLAUSE_END.finditer(sentence, 0, start)), default=0)
     stop = _CLAUSE_END.search(sentence, end)
     high = stop.start() if stop else len(sentence)
