@@ -27,7 +27,7 @@ from ingest.tokens import query_terms
 
 CANDIDATES = 120  # taken from each of the two lists
 DENSE_SHARE = 0.5  # of the fused score
-NAME_WEIGHT = 0.6  # of a term that agent/names.toml added to the question
+NAME_WEIGHT = 0.8  # of a term that agent/names.toml added to the question
 PASSAGE_CHARACTERS = 1800  # a chunk is shown with its neighbours of the same section up to this
 NEIGHBOURS = 3  # on either side
 PER_WORK = 8  # passages of one work among the best: a long release must not hide a short notice

@@ -32,7 +32,7 @@ from ingest.tokens import terms
 from ingest.vectors import Vectors
 
 _BLOCK = 4096
-_HEADING_WEIGHT = 1.5  # a term in title or heading path counts this many occurrences in the passage
+_HEADING_WEIGHT = 3.0  # a term in title or heading path counts this many occurrences in the passage
 _K1, _B = 1.2, 0.6  # BM25, chosen on the dev questions
 
 _SCHEMA = """
