@@ -166,7 +166,7 @@ class Agent:
             )
             chosen = select(found, self.index, state["evidence"])
             lacks = self._lacking(state, chosen)
-            if off_topic(found, state["evidence"], self.index):
+            if off_topic(chosen, state["evidence"], self.index):
                 lacks.append("no sentence bears on the question")
             say(f"{len(chosen)} of {len(found)} sentences; {'; '.join(lacks) or 'nothing missing'}")
         step: _State = {"found": found, "chosen": chosen, "lacks": lacks}

@@ -104,6 +104,18 @@ def wanted_roles(question: str) -> frozenset[str]:
     return frozenset(role for role, asked in _ROLES.items() if asked.search(question))
 
 
+def wanted_counts(question: str) -> list[str]:
+    """The things a question asks the number of: "customers" in "at how many customers"."""
+    names = (match[1] for match in _COUNTED.finditer(question))
+    return [n for n in names if not n.endswith("ed") and not set(terms(n)) & _ANYONE]
+
+
+def counts(sentence: str) -> frozenset[str]:
+    """Terms of what a sentence counts or measures in time."""
+    found = (v for v in values(sentence) if v.kind in COUNTS)
+    return frozenset(term for v in found for term in terms(v.unit))
+
+
 def lacking(
     question: str,
     chosen: Sequence[Chosen],
@@ -114,13 +126,11 @@ def lacking(
 
     share: the share of passages known by then that contain a term.
     """
-    found = [v for c in chosen for v in values(c.quote.text)]
     reasons: list[str] = []
-    counted = {t for v in found if v.kind in COUNTS for t in terms(v.unit)}
-    for match in _COUNTED.finditer(question):
-        thing = set(terms(match[1]))
-        if not match[1].endswith("ed") and not thing & (counted | _ANYONE):
-            reasons.append(f"no count of {match[1]}")
+    counted = {t for c in chosen for t in counts(c.quote.text)}
+    reasons += [
+        f"no count of {name}" for name in wanted_counts(question) if not set(terms(name)) & counted
+    ]
     for match in _PRICED.finditer(question):
         thing = set(terms(match[1]))
         if not any(thing & set(terms(c.quote.text)) and _priced(c.quote.text) for c in chosen):
