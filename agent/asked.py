@@ -71,7 +71,7 @@ _MONTHS = (
 _NO_NAMES = frozenset({"European", "American", "Europe", "America", "Congress", *_MONTHS})
 # "Start of January 2009" is a moment to answer for, not a thing that a document must be from.
 _MONTH = re.compile(
-    rf"(?<![Aa]s of )(?<![Ss]tart of )(?<![Ee]nd of )(?<![Mm]id-)\b({'|'.join(_MONTHS)}) (\d{{4}})\b"
+    rf"(?<![Aa]s of )(?<!\d )(?<![Ss]tart of )(?<![Ee]nd of )(?<![Mm]id-)\b({'|'.join(_MONTHS)}) (\d{{4}})\b"
 )
 _NOW = re.compile(
     r"\b(?:today|currently|current|nowadays|at present|right now|latest)\b", re.IGNORECASE

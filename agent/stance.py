@@ -116,7 +116,7 @@ _PROPOSED = re.compile(
 _PROPOSED_WOULD = re.compile(
     r"\b(?:[Rr]e)?[Pp]ropos(?:ed|als?)\b.{0,160}\bwould\b|\bwould\shave\s(?:been\s)?(?:\w+ed)\b|\bas\s(?:re)?proposed,"
     r"|\bProposing\sRelease\b|\bReproposing\sRelease\b|\b(?:was|were)\s(?:originally\s|initially\s)?proposed\b"
-    r"|\b(?:Commission|we|SEC)\s(?:had\s|also\s|originally\s|initially\s|has\s|is\s)*propos(?:ed|es?|ing)\b"
+    r"|\b(?:Commission|we|SEC)\s(?:had\s|also\s|originally\s|initially\s|has\s|is\s|today\s)*propos(?:ed|es?|ing)\b"
     r"|\b(?:Reproposal|[Rr]eproposed)\b|\bthe\s[Pp]roposal\s|\bproposes?\sto\b|\bproposing\s(?:to|a|an|amendments|new)\b",
 )
 _LAW = (

@@ -101,6 +101,7 @@ def test_proposals_alone_do_not_answer_what_was_adopted() -> None:
 
 def test_a_month_that_only_says_as_of_when_is_no_missing_source() -> None:
     assert lacks("Start of January 2019: was there a cap?", "There was a cap.") == []
+    assert lacks("On 20 November 2025, was there a cap?", "There was a cap.") == []
 
 
 def test_a_quarter_of_the_filing_itself_needs_no_words() -> None:
