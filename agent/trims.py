@@ -121,13 +121,17 @@ def _asides(quote: Sequence[Token]) -> Iterator[Stretch]:
             opened = None
 
 
+_TERM = 10  # tokens of a defined term, its quotation marks included
+
+
 def _names_only(span: Sequence[Token], inside: Sequence[Token]) -> bool:
     references = {ValueKind.SECTION, ValueKind.RELEASE, ValueKind.CITATION, ValueKind.RULE}
     if any(token.value is not None and token.value.kind not in references for token in inside):
         return False
     if span[0].word in "“\"\u2018'" and span[-1].word in "”\"\u2019'":
         limits = {Closed.NEGATION, Closed.EXCEPTION, Closed.CONDITION}
-        return not any(token.closed in limits for token in inside)
+        # A defined term is short; a longer quotation in parentheses says something of its own.
+        return len(inside) <= _TERM and not any(token.closed in limits for token in inside)
     return inside[0].word in _ASIDES and _plain(inside)
 
 
