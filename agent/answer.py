@@ -1,11 +1,10 @@
 """Question in, checked answer or refusal out: THE FLOW, as a LangGraph.
 
-    retrieve → weigh → draft → gate → ship
-                  ↘ refuse ↙
+    retrieve → weigh → draft (and gate) → ship
 
 Whatever drafts, the gate decides: a drafted sentence that fails is replaced by the evidence's own
-words, and a sentence of the evidence ships only verbatim, with its speaker and stage. No sentence
-left: refuse, with the reason.
+words; a sentence of the evidence ships verbatim, or cut where the gate allows, with its speaker and
+stage. Each step may end in a refusal with its reason; no sentence left is one.
 """
 
 import time
@@ -120,25 +119,20 @@ class Agent:
         return self._retrieve(query, as_of or self.clock(), k, filters).passages
 
     def _build(self) -> Any:
-        from langgraph.graph import (
-            END,
-            START,
-            StateGraph,
-        )  # half a second, paid only where something is asked
+        # Here, for it takes half a second: paid only where something is asked.
+        from langgraph.graph import END, START, StateGraph
 
         graph = StateGraph(_State)
         for name, step in (
             ("retrieve", self._find),
             ("weigh", self._weigh),
             ("draft", self._draft),
-            ("refuse", self._refuse),
         ):
             graph.add_node(name, step)
         graph.add_edge(START, "retrieve")
-        graph.add_conditional_edges("retrieve", _unless_refused("weigh"))
-        graph.add_conditional_edges("weigh", _unless_refused("draft"))
-        graph.add_conditional_edges("draft", _unless_refused(END))
-        graph.add_edge("refuse", END)
+        graph.add_conditional_edges("retrieve", _unless_refused("weigh", END))
+        graph.add_conditional_edges("weigh", _unless_refused("draft", END))
+        graph.add_edge("draft", END)
         self._graph = graph.compile()
         return self._graph
 
@@ -201,9 +195,6 @@ class Agent:
         if not sentences:
             return {"sentences": [], "dropped": dropped, "refusal": Reason.NOT_SUPPORTED}
         return {"sentences": sentences, "dropped": dropped}
-
-    def _refuse(self, state: _State) -> _State:
-        return {"sentences": []}
 
     # ---- details
 
@@ -318,12 +309,11 @@ _WHY = {
     Reason.NOTHING_HELD: "No document known by then matches; see `regtape documents`, or ask as of a later date.",
     Reason.NOT_FOUND: "The nearest passages are listed; none of them answers the question.",
     Reason.NOT_SUPPORTED: "A draft was made, and nothing in it is supported by a quote.",
-    Reason.NOT_A_QUESTION: "",
 }
 
 
-def _unless_refused(step: str) -> Callable[[_State], str]:
-    return lambda state: "refuse" if state.get("refusal") else step
+def _unless_refused(step: str, end: str) -> Callable[[_State], str]:
+    return lambda state: end if state.get("refusal") else step
 
 
 @contextmanager

@@ -7,6 +7,7 @@ careful reader asks: for a count, does any sentence count that; for a price, doe
 named thing in any cited document; is the period the one asked; does an old source speak for today?
 """
 
+import calendar
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,10 +65,7 @@ _QUARTER = re.compile(
     r"\b(?:(first|second|third|fourth) (?:fiscal )?quarter|Q([1-4]))\b(?:(?: of)? (\d{4}))?", re.I
 )
 _QUARTERS = ("first", "second", "third", "fourth")
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
+_MONTHS = tuple(calendar.month_name)[1:]
 _NO_NAMES = frozenset({"European", "American", "Europe", "America", "Congress", *_MONTHS})
 # "Start of January 2009" is a moment to answer for, not a thing that a document must be from.
 _MONTH = re.compile(

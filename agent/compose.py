@@ -52,7 +52,6 @@ class Candidate:
     """A labelled sentence of the evidence, with its terms, features and score."""
 
     passage: Passage
-    rank: int
     quote: EvidenceSentence
     have: frozenset[str]
     features: NDArray[np.float64]
@@ -80,11 +79,7 @@ def candidates(
     question: str, evidence: Evidence, catalog: Catalog, index: Index, embedder: Embedder
 ) -> list[Candidate]:
     """Every sentence of the first passages, best first."""
-    found = [
-        c
-        for rank, passage in enumerate(evidence.passages[:PASSAGES])
-        for c in _of_passage(rank, passage, evidence, catalog)
-    ]
+    found = [c for passage in evidence.passages[:PASSAGES] for c in _of_passage(passage, catalog)]
     weigh = _Weigher(question, evidence, index)
     rough = sorted(((weigh(c, 0.0), c) for c in found), key=lambda pair: -pair[0][1])
     shortlist = [c for _, c in rough[:SHORTLIST]]
@@ -101,9 +96,7 @@ def candidates(
     return sorted(scored, key=lambda c: (-c.score, c.passage.chunk_id, c.quote.start))
 
 
-def _of_passage(
-    rank: int, passage: Passage, evidence: Evidence, catalog: Catalog
-) -> list[Candidate]:
+def _of_passage(passage: Passage, catalog: Catalog) -> list[Candidate]:
     text, sections, _ = catalog.body(passage.document_id)
     agency = catalog.document(passage.document_id).metadata.agency or ""
     made: list[Candidate] = []
@@ -126,7 +119,7 @@ def _of_passage(
             reference=passage.reference,
             agency=agency,
         )
-        made.append(Candidate(passage, rank, quote, frozenset(terms(words)), _NOTHING, 0.0))
+        made.append(Candidate(passage, quote, frozenset(terms(words)), _NOTHING, 0.0))
     return made
 
 

@@ -36,7 +36,6 @@ class Reason(StrEnum):
     NOTHING_HELD = "nothing_held"  # no document was known by then, or none matches the filters
     NOT_FOUND = "not_found"  # passages were found, none answers
     NOT_SUPPORTED = "not_supported"  # a draft was made and nothing of it passed the gate
-    NOT_A_QUESTION = "not_a_question"
 
 
 @dataclass(frozen=True, slots=True)

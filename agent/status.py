@@ -5,6 +5,7 @@ moment; whether a later document stayed, amended or withdrew it is the rulebook'
 line ends with what is held.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
 
@@ -13,6 +14,7 @@ from ingest.catalog import Catalog, Held
 from ingest.document import DocType
 from ingest.moment import NEW_YORK
 
+_PLACEHOLDER = re.compile(r"\[insert(?: date)?(?: of)? ([^\]]*)\]", re.IGNORECASE)
 _BINDING = {DocType.FINAL_RULE, DocType.ORDER, DocType.REGULATION}
 
 
@@ -66,4 +68,8 @@ def _dates(held: Held, day: date) -> str:
 
 
 def _short(words: str) -> str:
-    return words if len(words) <= 90 else words[:87].rsplit(" ", 1)[0] + "…"
+    """The document's own wording, in one line; "[INSERT DATE 60 DAYS AFTER …]" as what it means."""
+    placeholder = _PLACEHOLDER.search(words)
+    if placeholder:
+        return placeholder[1].strip().lower().replace("federal register", "Federal Register")
+    return f"“{words}”" if len(words) <= 90 else f"“{words[:87].rsplit(' ', 1)[0]}…”"

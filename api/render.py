@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.text import Text
@@ -206,25 +206,6 @@ def show_models(rows: Iterable[tuple[str, str, str]], console: Console) -> None:
         _print(
             console, line.append(f"  ({_safe(missing)})" if missing else "", style="dim"), " " * 10
         )
-
-
-def show_metrics(found: Mapping[str, Any], console: Console) -> None:
-    """What an evaluation measured: a table of values with their 95 % intervals, overall and by group."""
-    console.print(
-        Text(f"{found['task']}: {_safe(str(found['dataset']))}, n = {found['n']}", style="bold")
-    )
-    for group, metrics in {"all": found["metrics"], **found.get("groups", {})}.items():
-        console.print(Text(_safe(group), style="underline"))
-        for name, m in metrics.items():
-            console.print(
-                f"  {name:<24} {_value(m['value'])}  [{_value(m['low'])}, {_value(m['high'])}]  n={m['n']}"
-            )
-
-
-def _value(number: float | None) -> str:
-    return (
-        "     –" if number is None else f"{number:6.3f}" if abs(number) < 100 else f"{number:6.0f}"
-    )
 
 
 # ---- how lines are made

@@ -10,11 +10,9 @@ are its manifestations (a PDF, the XML, a mirror's text), told apart by hash.
 
 import json
 import re
-import sqlite3
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from functools import lru_cache
@@ -24,6 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ingest import moment
+from ingest.database import open_database, transaction
 from ingest.document import Authority, DocType, Document, Kind, Metadata, Page, Section, Where
 from ingest.errors import Damaged, NotKnown
 from ingest.moment import Clock, from_micros, to_micros
@@ -141,15 +140,8 @@ class Catalog:
         self._clock = clock
         self._lock = threading.RLock()
         home.mkdir(parents=True, exist_ok=True)
-        # isolation_level None: transactions are opened by hand, IMMEDIATE, so that two writers
-        # queue instead of failing.
-        self._db = sqlite3.connect(
-            home / "catalog.db", timeout=60, isolation_level=None, check_same_thread=False
-        )
-        self._db.executescript(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
-        )
-        with self._transaction():
+        self._db = open_database(home / "catalog.db")
+        with transaction(self._db, self._lock):
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
             self._db.execute(
@@ -177,17 +169,6 @@ class Catalog:
         """Close the database; a second call does nothing."""
         self._db.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
     # ---- writing
 
     def record(self, arrivals: Sequence[Arrival], ledger: Sequence[LedgerRow] = ()) -> list[Held]:
@@ -196,7 +177,7 @@ class Catalog:
 
         Returns what is now held, in the order of `arrivals`, bytes that were held before included.
         """
-        with self._transaction():
+        with transaction(self._db, self._lock):
             offsets = [self._append(arrival) for arrival in arrivals]
             for row in ledger:
                 self._write_ledger(row)
@@ -204,7 +185,7 @@ class Catalog:
 
     def note(self, row: LedgerRow) -> None:
         """Write one ledger row."""
-        with self._transaction():
+        with transaction(self._db, self._lock):
             self._write_ledger(row)
 
     def _append(self, arrival: Arrival) -> int:
@@ -359,23 +340,6 @@ class Catalog:
                 int(row[0])
                 for row in self._db.execute(f"SELECT offset FROM documents WHERE {where}", values)
             }
-
-    def work_of(self, scheme: str, value: str) -> str | None:
-        """The work with that identifier, if one is held."""
-        with self._lock:
-            row = self._db.execute(
-                "SELECT work_id FROM work_identifiers WHERE scheme=? AND value=?", (scheme, value)
-            ).fetchone()
-        return str(row[0]) if row else None
-
-    def of_section(self, section: str) -> list[Held]:
-        """Documents whose own subject includes that CFR section ("242.612"), oldest first."""
-        return list(
-            self._select(
-                "offset IN (SELECT offset FROM cfr_sections WHERE section=?) ORDER BY offset",
-                (section,),
-            )
-        )
 
     def holds_bytes(self, digest: str) -> bool:
         """Whether a document with that SHA-256 is held."""

@@ -12,10 +12,8 @@ in the order of their arrival: BLAS then computes a row the same way whatever is
 and ranking as of a moment is the same to the bit.
 """
 
-import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -26,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.catalog import Catalog, Filters, Held
+from ingest.database import open_database, transaction
 from ingest.document import Chunk, Kind
 from ingest.moment import to_micros
 from ingest.tokens import terms
@@ -78,9 +77,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Which rows a read may see. mask: (rows,) of bool; documents: offset -> Held is the catalog's
-    affair.
-    """
+    """Which rows a read may see: (rows,) of bool, and how many that are."""
 
     mask: NDArray[np.bool_]
     count: int
@@ -103,11 +100,8 @@ class Index:
         )
         self.path = catalog.home / f"index-{fingerprint}.db"
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(
-            self.path, timeout=60, isolation_level=None, check_same_thread=False
-        )
-        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
-        with self._transaction():
+        self._db = open_database(self.path)
+        with transaction(self._db, self._lock):
             for statement in _SCHEMA.split(";\n"):
                 self._db.execute(statement)
         self._blocks: list[NDArray[np.float32]] = []
@@ -120,17 +114,6 @@ class Index:
         """Close the database."""
         self._db.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
     # ---- writing
 
     def add(self, cuts: Sequence[Cut]) -> None:
@@ -140,7 +123,7 @@ class Index:
         then the vector store, by id, and a mark that it has them. What lacks the mark is pushed
         again by `catch_up()`, without embedding anew.
         """
-        with self._transaction():
+        with transaction(self._db, self._lock):
             for cut in cuts:
                 self._insert(cut)
         self.catch_up()
@@ -200,7 +183,7 @@ class Index:
                 self._vectors.add(
                     [r[0] for r in rows], matrix, [known[r[1]] for r in rows], [r[1] for r in rows]
                 )
-            with self._transaction():
+            with transaction(self._db, self._lock):
                 self._db.execute(f"UPDATE cuts SET in_vectors=1 WHERE offset IN ({marks})", group)
         return len(waiting)
 
@@ -252,7 +235,7 @@ class Index:
         """
         if self._vectors is not None:
             self._vectors.remove(sorted(self._vectors.ids()))
-        with self._transaction():
+        with transaction(self._db, self._lock):
             for table in ("cuts", "chunks", "terms", "vocabulary"):
                 self._db.execute(f"DROP TABLE IF EXISTS {table}")
             for statement in _SCHEMA.split(";\n"):

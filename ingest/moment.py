@@ -16,7 +16,6 @@ Clock = Callable[[], datetime]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def now() -> datetime:

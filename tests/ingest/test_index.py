@@ -141,6 +141,18 @@ def test_dense_scores_are_cosines_across_block_borders(catalog: Catalog) -> None
     assert np.allclose(scores, expected, atol=1e-6)
 
 
+def test_at_a_fixed_head_what_is_backfilled_later_is_not_seen(catalog: Catalog) -> None:
+    index = Index(catalog, "test", DIMENSIONS)
+    put(catalog, index, ["fee cap"], day=5)
+    head = catalog.head()
+    put(catalog, index, ["fee floor"], day=1)  # known earlier, recorded later
+    index.refresh()
+    as_of = START + timedelta(days=9)
+
+    assert index.view(as_of, head=head).mask.tolist() == [True, False]
+    assert index.view(as_of).mask.tolist() == [True, True]
+
+
 def test_a_filter_hides_other_documents(catalog: Catalog) -> None:
     index = Index(catalog, "test", DIMENSIONS)
     put(catalog, index, ["fee cap"], day=1, agency="SEC")
