@@ -46,15 +46,33 @@ _KINDS: tuple[tuple[re.Pattern[str], frozenset[ValueKind]], ...] = tuple(
 _ROLES = {
     role: re.compile(pattern, re.IGNORECASE)
     for role, pattern in {
-        "effective": r"\beffective\b|\btake effect|\btook effect|\bgo away|\bin force\b|\bkick in",
-        "compliance": r"\bcompliance\b|\bcomply\b|\bbind\b|\bbinding\b",
+        "effective": r"\beffective\b|\b(?:be|stay) in effect\b|\btake effect|\btook effect|\bgo away|\bin force\b|\bkick in",
+        "compliance": r"\bcompliance\b|\bcomply\b|\bbind\b|\bbinding\b|\b(?:have|had) to (?:meet|obey|follow|be ready)\b",
         "comments due": r"\bcomments? (?:due|period)|\bcould one comment|\bstill comment",
     }.items()
 }
 _COUNTED = re.compile(rf"\bhow many (?!of )(?:[\w-]+ ){{0,4}}?([\w-]+)(?= {_VERBS}\b|[,?])", re.I)
+_MEASURED = re.compile(r"\bhow many ((?:milli|micro|nano)?seconds|minutes|cents|shares)\b", re.I)
 _PRICED = re.compile(
-    r"\b(?:what|which|at what) (?:[\w-]+ ){0,2}(fee|price|rebate|charge|dividend|penalty|salary)s?\b",
+    r"\b(?:what|which|at what) (?:[\w-]+ ){0,2}"
+    r"(fee|price|strike|rebate|charge|dividend|penalty|fine|salary)s?\b",
     re.IGNORECASE,
+)
+_PERCENT = re.compile(r"\b(?:what|which) percentage\b", re.IGNORECASE)
+_HAPPENED = re.compile(
+    r"\b(?:by )?how (?:much|far|many (?!days|weeks|months|years))\b[^?]*\bdid\b|\bhow did\b[^?]*\bchange\b",
+    re.I,
+)
+_EXPECTED = re.compile(
+    r"\b(?:would|will|could|may|might|should|expects?|estimates?|unclear)\b", re.IGNORECASE
+)
+_PERSON = re.compile(
+    r"\b(?:which|what) (judge|justice|commissioner|senator|lawyer|auditor)\b", re.I
+)
+_YEAR = re.compile(r"\b(19[89]\d|20[0-4]\d)\b")
+_AHEAD = re.compile(
+    r"^on [A-Z]|\b(?:will|would|due|until|by when|comply|compliance|effective|as of|start of|end of)\b",
+    re.I,
 )
 _ANYONE = frozenset(terms("people persons firms names times ways"))
 _NAMED = re.compile(r"(?<!^)\b(?:[A-Z][a-z]+[A-Z]\w*|[A-Z]{2,}\w*|\d+[A-Z]\w*|[A-Z][a-z]{2,})\b")
@@ -72,7 +90,9 @@ _MONTH = re.compile(
     rf"(?<![Aa]s of )(?<!\d )(?<![Ss]tart of )(?<![Ee]nd of )(?<![Mm]id-)\b({'|'.join(_MONTHS)}) (\d{{4}})\b"
 )
 _NOW = re.compile(
-    r"\b(?:today|currently|current|nowadays|at present|right now|latest)\b", re.IGNORECASE
+    r"\b(?:today|currently|current|nowadays|at present|right now|latest|(?:is|are) [\w ]{0,20}?(?:proposing|"
+    r"planning|considering)|has [\w ]{1,40}? been)\b",
+    re.IGNORECASE,
 )
 _BINDING = re.compile(
     r"\b(?:compliance date|effective date|amended rule|final(?:ly)?|adopted|mandatory|in force)\b",
@@ -133,8 +153,23 @@ def lacking(
         thing = set(terms(match[1]))
         if not any(thing & set(terms(c.quote.text)) and _priced(c.quote.text) for c in chosen):
             reasons.append(f"no {match[1]} with an amount")
+    reasons += [
+        f"no number of {unit}"
+        for unit in _MEASURED.findall(question)
+        if not set(terms(unit)) & counted
+    ]
+    if _PERCENT.search(question) and not any("%" in t or "percent" in t for t in _texts(chosen)):
+        reasons.append("no percentage")
+    if chosen and _HAPPENED.search(question) and all(map(_EXPECTED.search, _texts(chosen))):
+        reasons.append("only what was expected, not what happened")
+    reasons += [
+        f"no {who} is named"
+        for who in _PERSON.findall(question)
+        if not any(re.search(rf"\b{who}s? [A-Z]", c.quote.text, re.I) for c in chosen)
+    ]
     reasons += [f"nothing on {name}" for name in _absent(question, chosen, share)]
     reasons += _other_period(question, chosen) + _other_month(question, chosen)
+    reasons += _before_it_happened(question, chosen)
     dates = [c.held.known_at for c in chosen]
     if _NOW.search(question) and dates and as_of - max(dates) > _STALE:
         reasons.append("only sources too old to speak for now")
@@ -142,6 +177,19 @@ def lacking(
     if chosen and drafts and _BINDING.search(question) and not _DRAFT.search(question):
         reasons.append("only what was proposed or suggested, not what was adopted")
     return reasons
+
+
+def _texts(chosen: Sequence[Chosen]) -> list[str]:
+    return [c.quote.text for c in chosen]
+
+
+def _before_it_happened(question: str, chosen: Sequence[Chosen]) -> list[str]:
+    """A document of 2010 does not say what happened in 2011."""
+    years = [int(year) for year in _YEAR.findall(question)]
+    if not years or not chosen or _AHEAD.search(question):
+        return []
+    newest = max((c.held.metadata.published_on or c.held.known_at).year for c in chosen)
+    return [f"only documents from before {max(years)}"] if newest < max(years) else []
 
 
 def _priced(text: str) -> bool:
@@ -163,7 +211,9 @@ def _stands_in(name: str, chosen: Chosen) -> bool:
     meta = chosen.held.metadata
     words = f"{chosen.held.title} {meta.company or ''} {chosen.text()}".lower()
     written = re.sub(r"\breg\b", "regulation", name.lower())
-    return any(n in words for n in (name.lower(), written, written.removesuffix("s")))
+    # Whole words: "Form SHO" is not in "this form should".
+    said = "|".join(re.escape(n) for n in {name.lower(), written, written.removesuffix("s")})
+    return re.search(rf"(?<!\w)(?:{said})(?:s|es)?(?!\w)", words) is not None
 
 
 def _other_period(question: str, chosen: Sequence[Chosen]) -> list[str]:

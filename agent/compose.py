@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.asked import counts, wanted, wanted_counts, wanted_roles
+from agent.asked import DATES, counts, wanted, wanted_counts, wanted_roles
 from agent.reply import Passage, Speaker, Stage
 from agent.retrieve import Evidence
 from agent.values import values
@@ -31,6 +31,7 @@ PASSAGES = 8  # read for sentences
 SHORTLIST = 36  # sentences embedded at question time; the rest are left on their lexical score
 MOST_SENTENCES = 5
 MOST_CHARACTERS = 1500
+DATE_LINES = 2  # of a DATES section that may be quoted for one date asked about
 COUNTED = 0.5  # more for a sentence that counts the very thing asked about
 NEAR, SHARED = 0.46, 0.25  # cosine, and share of the question's weighted terms
 LONGEST = 900  # characters; what is longer is a run-on of a broken table or list, not a sentence
@@ -41,8 +42,12 @@ _BACKWARD = re.compile(
     r"The (?:first|second|third|former|latter|other|same))\b"
 )
 _PROPOSED = re.compile(r"\bpropos", re.IGNORECASE)
+_DATES = re.compile(r"\bDATES\b")
 _COMMENTER = re.compile(
     r"\b(?:commenters?|critics?|opponents?|said|argu|industry|firms? say)\b", re.IGNORECASE
+)
+_JSON_BORDER = re.compile(
+    r"""(?:^\{?"|\[+"?|(?<!\\)"\s*,\s*(?:"|\d|null)|"\s*[\]}]|"\s*:\s*[\["{])+"""
 )
 _NO_SENTENCE = re.compile(r"^\"\w+\":|^(?:See|Id\.|See also|See, e\.g\.|Cf\.|Supra)\b")
 
@@ -101,6 +106,7 @@ def _of_passage(passage: Passage, catalog: Catalog) -> list[Candidate]:
     agency = catalog.document(passage.document_id).metadata.agency or ""
     made: list[Candidate] = []
     for start, end in sentences(text[passage.start : passage.end], passage.start):
+        start, end = _prose(text, start, end)
         words = text[start:end]
         if not 25 <= len(words) <= LONGEST or _NO_SENTENCE.match(words):
             continue
@@ -123,14 +129,25 @@ def _of_passage(passage: Passage, catalog: Catalog) -> list[Candidate]:
     return made
 
 
+def _prose(text: str, start: int, end: int) -> tuple[int, int]:
+    """Of a page that is JSON, the longest string that the sentence touches; else the sentence as it is."""
+    if '", "' not in text[start:end] and '": ' not in text[start:end]:
+        return start, end
+    borders = [m.span() for m in _JSON_BORDER.finditer(text, start, end)]
+    if not borders:
+        return start, end
+    begins, ends = [start, *(b for _, b in borders)], [*(a for a, _ in borders), end]
+    return max(zip(begins, ends, strict=True), key=lambda span: span[1] - span[0])
+
+
 def _is_heading(words: str, section: Section | None) -> bool:
     """Whether a line only names what follows: it is in the heading path, or it is short and ends
     like none.
     """
     if not re.search(r"[a-z]{3}", words) or (section and words in section.path):
         return True
-    table = section is not None and section.kind is Kind.TABLE
-    return not table and len(words) < 120 and words[-1] not in '.;:!?"”’)]'
+    listed = section is not None and (section.kind is Kind.TABLE or "DATES" in section.path[-1:])
+    return not listed and len(words) < 120 and words[-1] not in '.;:!?"”’)]'
 
 
 def _section_at(sections: Sequence[Section], offset: int) -> Section | None:
@@ -213,6 +230,14 @@ def select(found: Sequence[Candidate], index: Index, evidence: Evidence) -> list
     chosen: list[Candidate] = []
     covered: set[str] = set()
     left = list(found)
+    for role in sorted(wanted_roles(evidence.query.words)):
+        stated = [c for c in _by_document(left, evidence) if _dates(c, role)]
+        lines = [c for c in stated if _DATES.search(c.passage.section)]
+        if not any(_dates(c, role) for c in chosen):
+            # A release may have several lines on one date: "for § 242.202T …", "for all others …".
+            chosen += (lines or stated[:1])[:DATE_LINES]
+    left = [c for c in left if c not in chosen]
+    covered.update(*(c.have for c in chosen))
     while (
         left
         and len(chosen) < MOST_SENTENCES
@@ -233,6 +258,20 @@ def select(found: Sequence[Candidate], index: Index, evidence: Evidence) -> list
         covered |= best.have
     order = {c.passage.document_id: at for at, c in reversed(list(enumerate(chosen)))}
     return sorted(chosen, key=lambda c: (order[c.passage.document_id], c.quote.start))
+
+
+def _by_document(found: Sequence[Candidate], evidence: Evidence) -> list[Candidate]:
+    """Candidates of the document whose DATES lines were found first (else of the best passage), those lines first."""
+    best = evidence.passages[:PASSAGES]
+    likeliest = next((p for p in best if _DATES.search(p.section)), best[0]).document_id
+    own = [c for c in found if c.passage.document_id == likeliest]
+    return sorted(own, key=lambda c: (not _DATES.search(c.passage.section), -c.score))
+
+
+def _dates(c: Candidate, role: str) -> bool:
+    """Whether a sentence gives that date, or is the DATES line on it ("Compliance date: as designated by notice")."""
+    line = _DATES.search(c.passage.section) and re.search(rf"\b{role} dates?\b", c.quote.text, re.I)
+    return bool(line) or any(v.role == role and v.kind in DATES for v in values(c.quote.text))
 
 
 def _repeats(c: Candidate, chosen: Sequence[Candidate]) -> float:

@@ -8,7 +8,7 @@ ties are broken by chunk id. Every constant was chosen on the dev questions.
 
 import re
 import tomllib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,7 +30,6 @@ DENSE_SHARE = 0.5  # of the fused score
 NAME_WEIGHT = 0.8  # of a term that agent/names.toml added to the question
 PASSAGE_CHARACTERS = 1800  # a chunk is shown with its neighbours of the same section up to this
 NEIGHBOURS = 3  # on either side
-PER_WORK = 8  # passages of one work among the best: a long release must not hide a short notice
 RUN = 8  # words in a row that two texts share only if one copies the other
 
 # Notes and front matter answer less often than running text; secondary sources only where no one
@@ -42,7 +41,11 @@ _AUTHORITY_PRIOR = {
     Authority.SECONDARY: -0.03,
 }
 _YEAR_BONUS = 0.15
+_RULE_BONUS = 0.05  # a document that says it concerns the rule that a question names by number
 _GUIDE_PENALTY = -0.05
+# A release says what it does once in a sentence, up front; the sections that argue for it share more words with a question.
+_SUMMARY_BONUS, _UP_FRONT = 0.06, 0.25  # of a document's length
+_SUMMARY = re.compile(r"\b(?:summary|overview|introduction)\b", re.IGNORECASE)
 
 _DATED_DOCUMENTS, _FRONT_MATTER = 3, 14
 _ASKS_DATES = re.compile(
@@ -56,18 +59,23 @@ _STATES_DATES = re.compile(
     re.IGNORECASE,
 )
 _YEAR = re.compile(r"\b(19[89]\d|20[0-4]\d)\b")
+_RULE = re.compile(
+    r"(?:\brules? |§+ ?|\b(?=24\d\.))(?:24\d\.)?(\d+[a-z]?\d*(?:-\d+)?[a-z]?)\b|\b(\d+[a-z]\d*-\d+|\d{3}t)\b",
+    re.IGNORECASE,
+)
 
 Scored = tuple[float, Row]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question understood: term → weight, the years it names, its vector (dimensions,)."""
+    """A question understood: term → weight, the years and rule numbers it names, its vector (dimensions,)."""
 
     words: str
     weights: dict[str, float]
     own_terms: tuple[str, ...]
     years: frozenset[int]
+    rules: frozenset[str]
     vector: NDArray[np.float32]
 
 
@@ -91,7 +99,8 @@ def understand(question: str, embedder: Embedder) -> Query:
             for term in query_terms(added):
                 weights.setdefault(term, NAME_WEIGHT)
     years = frozenset(int(y) for y in _YEAR.findall(question))
-    return Query(question, weights, tuple(own), years, embedder.embed([question])[0])
+    rules = frozenset((a or b).lower() for a, b in _RULE.findall(question))
+    return Query(question, weights, tuple(own), years, rules, embedder.embed([question])[0])
 
 
 @cache
@@ -129,7 +138,7 @@ def retrieve(
         for score, row in zip(fused.tolist(), rows, strict=True)
     ]
     if _ASKS_DATES.search(question):
-        scored = _with_dates(scored, index, view, held, catalog)
+        scored = _with_dates(scored, query, index, view, held, catalog)
     scored.sort(key=lambda pair: (-pair[0], pair[1].id))
     return Evidence(query, _passages(_distinct(scored), k, held, catalog, index, scores), view)
 
@@ -172,6 +181,10 @@ def _prior(row: Row, held: Held, query: Query) -> float:
     prior = _KIND_PRIOR.get(row.kind, 0.0) + _AUTHORITY_PRIOR[held.authority]
     if query.years & _years_of(held):
         prior += _YEAR_BONUS
+    if _concerns(held, query):
+        prior += _RULE_BONUS
+    if row.start < _UP_FRONT * held.characters and row.kind is not Kind.FOOTNOTE:
+        prior += _SUMMARY_BONUS if _SUMMARY.search(row.context) else 0.0
     return prior + (_GUIDE_PENALTY if held.doc_type is DocType.GUIDE else 0.0)
 
 
@@ -182,9 +195,15 @@ def _years_of(held: Held) -> set[int]:
 
 
 def _with_dates(
-    scored: Sequence[Scored], index: Index, view: View, held: dict[int, Held], catalog: Catalog
+    scored: Sequence[Scored],
+    query: Query,
+    index: Index,
+    view: View,
+    held: dict[int, Held],
+    catalog: Catalog,
 ) -> list[Scored]:
-    """The DATES lines of the likeliest documents, raised to where their document stands.
+    """The DATES lines of the likeliest documents, raised to where their document stands; to the top where it says that
+    it concerns the very rule asked about.
 
     "Effective date: May 30, 2017." shares no word with "when did settlement shorten?", and answers
     it.
@@ -192,6 +211,10 @@ def _with_dates(
     best: dict[int, float] = {}
     for score, row in scored:
         best[row.offset] = max(best.get(row.offset, score), score)
+    top = max(best.values())
+    for offset in best:
+        if _concerns(held[offset], query):
+            best[offset] = top + best[offset] / 100
     likely = sorted(best, key=lambda offset: (-best[offset], offset))[:_DATED_DOCUMENTS]
     raised = {row.id: (score, row) for score, row in scored}
     for offset in likely:
@@ -201,6 +224,11 @@ def _with_dates(
             if states and view.mask[row.row]:
                 raised[row.id] = (best[offset] - 0.01, row)
     return list(raised.values())
+
+
+def _concerns(held: Held, query: Query) -> bool:
+    """Whether a document says that it concerns a rule that the question names by number."""
+    return bool(query.rules & {s.rpartition(".")[2].lower() for s in held.metadata.cfr_sections})
 
 
 def _distinct(scored: Sequence[Scored]) -> list[Scored]:
@@ -219,12 +247,9 @@ def _passages(
     index: Index,
     scores: _Scores,
 ) -> tuple[Passage, ...]:
-    """The best k, each with its neighbours; no wording twice, and no work more than PER_WORK times
-    while another has something to say.
-    """
+    """The best k, each with its neighbours; no wording twice."""
     used: set[tuple[int, int]] = set()
     said: dict[str, set[tuple[str, ...]]] = defaultdict(set)  # work → runs of words shown from it
-    shown: Counter[str] = Counter()
     passages: list[Passage] = []
     for score, row in kept:
         if len(passages) == k:
@@ -234,13 +259,10 @@ def _passages(
         # A manifestation of the same work that is cut elsewhere has another hash but the same runs.
         if (row.offset, row.ordinal) in used or len(runs & said[document.work_id]) > len(runs) / 2:
             continue
-        if shown[document.work_id] == PER_WORK:
-            continue
         first, last = _with_neighbours(row, index, used)
         used |= {(row.offset, ordinal) for ordinal in range(first.ordinal, last.ordinal + 1)}
         passage = _passage(document, row, first, last, score, catalog, scores)
         said[document.work_id] |= _runs(passage.text)
-        shown[document.work_id] += 1
         passages.append(passage)
     return tuple(passages)
 

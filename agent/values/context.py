@@ -100,7 +100,7 @@ _CLAUSE_END = re.compile(r"[;:]|, (?:and|but|which|while|whereas|although)\b")
 
 
 # "Effective date: May 30, 2017.": the label says it, though its colon ends a clause.
-_LABEL = re.compile(r"\b(effective|compliance|comments?)(?: due)? dates?:\s*$", re.IGNORECASE)
+_LABEL = re.compile(r"\b(effective|compliance|comments?)(?: due)? dates?\s*:\s*$", re.IGNORECASE)
 
 
 def role_of(sentence: str, start: int, end: int, kind: ValueKind) -> str:

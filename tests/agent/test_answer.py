@@ -203,6 +203,41 @@ def test_an_instruction_inside_a_document_is_not_shipped_as_an_answer(
     assert "$9.00" not in answer.text
 
 
+RELEASE = """# Price bands for widgets
+
+## DATES
+
+Effective date: May 4, 2025.
+
+Compliance date : As designated by notice.
+
+## Discussion
+
+Venues asked for more time before the price bands for widgets become effective, and the Commission agreed with them.
+Compliance with the price bands for widgets was discussed by many venues at length.
+"""
+
+
+def test_a_date_asked_for_by_its_role_is_answered_by_the_dates_line(agent: Agent, put: Put) -> None:
+    put(OTHER, day=1)
+    put(RELEASE, day=2)
+
+    answer = agent.ask("When did the price bands for widgets become effective?")
+
+    assert answer.sentences[0].citations[0].quote == "Effective date: May 4, 2025."
+
+
+def test_a_page_that_is_json_is_quoted_without_its_brackets(agent: Agent, put: Put) -> None:
+    row = '{"rows": [["1", "Rule", "The Commission is adopting an access fee cap of $0.003 for all widgets.", "2026-01-02"]]}'
+    put(row, day=1)
+
+    answer = agent.ask("What access fee cap for widgets is adopted?")
+
+    assert [s.text for s in answer.sentences] == [
+        "The Commission is adopting an access fee cap of $0.003 for all widgets."
+    ]
+
+
 def test_an_empty_question_is_a_bad_request(agent: Agent) -> None:
     with pytest.raises(BadRequest, match="characters"):
         agent.ask("  ")

@@ -72,6 +72,31 @@ def lacks(
             "Revenue was $5 million in the third quarter of 2026.",
         ),
         (
+            "How many milliseconds may clocks drift?",
+            "Clocks must agree within one second.",
+            "Clocks must agree within 50 milliseconds.",
+        ),
+        (
+            "For what percentage of the day must makers quote?",
+            "Makers must quote for a specified part of the day.",
+            "Makers must quote for 50% of the day.",
+        ),
+        (
+            "Which judge wrote the opinion?",
+            "A court issued an opinion.",
+            "Judge Example wrote the opinion.",
+        ),
+        (
+            "By how much did spreads change during the pilot?",
+            "Spreads may narrow by $0.01, the staff said.",
+            "Spreads narrowed by $0.01.",
+        ),
+        (
+            "To which day was the first Form ABC filing moved?",
+            "The notice this form abcissa needs is due on May 3, 2026.",
+            "The first Form ABC filing is due on May 3, 2026.",
+        ),
+        (
             "What did the June 2025 order grant?",
             "An order granted relief on May 3, 2024.",
             "The order of June 5, 2025 granted relief.",
@@ -97,6 +122,30 @@ def test_proposals_alone_do_not_answer_what_was_adopted() -> None:
     assert lacks("What compliance date was adopted?", proposal, stage=Stage.PROPOSED) != []
     assert lacks("What compliance date was proposed?", proposal, stage=Stage.PROPOSED) == []
     assert lacks("What compliance date was adopted?", proposal, stage=Stage.ADOPTED) == []
+
+
+def test_a_document_does_not_say_what_happened_after_it() -> None:
+    assert (
+        lacks("How many stocks tripped the curb during 2031?", "On average 40 stocks tripped it.")
+        != []
+    )
+    assert (
+        lacks("How many stocks tripped the curb during 2025?", "On average 40 stocks tripped it.")
+        == []
+    )
+    assert lacks("By when must venues comply with the 2031 phase?", "By May 3, 2031.") == []
+
+
+def test_what_is_being_proposed_is_not_told_by_an_old_source() -> None:
+    old = replace(HELD, known_at=NOW - timedelta(days=3000))
+
+    assert (
+        lacks("Which ticks is the agency proposing?", "It proposed a tick of $0.01.", held=old)
+        != []
+    )
+    assert (
+        lacks("Which ticks did the agency propose?", "It proposed a tick of $0.01.", held=old) == []
+    )
 
 
 def test_a_month_that_only_says_as_of_when_is_no_missing_source() -> None:
