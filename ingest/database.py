@@ -25,7 +25,8 @@ def transaction(database: sqlite3.Connection, lock: threading.RLock) -> Iterator
         database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            database.execute("COMMIT")
         except BaseException:
-            database.execute("ROLLBACK")
+            if database.in_transaction:  # on a full disk SQLite has rolled back already
+                database.execute("ROLLBACK")
             raise
-        database.execute("COMMIT")

@@ -1,1 +1,1 @@
-"""News to numbers. Empty until the news tape lands; the layer contract already holds it in place."""
+"""News to numbers: a log of what was known when, and the scores that models give it."""
