@@ -11,16 +11,20 @@ from api.asking import ProcessAsker, ThreadAsker
 from api.deps import Opened
 from api.guard import Guard
 from api.problems import STATUS
-from api.routes import ask, documents, health, search
+from api.routes import ask, documents, health, news, search
 from api.schemas import Problem
-from api.services import Services, open_catalog, open_services
+from api.scoring import BackgroundScorer
+from api.services import Services, open_catalog, open_services, open_tape
 from api.settings import Settings
 
 __all__ = ["STATUS", "create_app"]
 
 
 def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
-    """The application. With `services` it reads those, in threads; without, it opens what `settings` say at start."""
+    """The application. Without `services` it opens what `settings` say at start, with processes that answer and score.
+
+    With `services` it reads those, in threads, and news that arrives is logged and waits.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -42,18 +46,21 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     )
     app.add_middleware(Guard, request_bytes=settings.request_bytes)
     problems.install(app)
-    for noun in (ask, search, documents, health):
+    for noun in (ask, search, documents, news, health):
         app.include_router(noun.router)
     return app
 
 
 async def _open(settings: Settings, services: Services | None, stack: AsyncExitStack) -> Opened:
+    tape = stack.enter_context(open_tape(settings))
+    scorer = BackgroundScorer(settings, running=services is None)
+    stack.push_async_callback(scorer.close)
     if services is None and settings.ask_workers:
         catalog = stack.enter_context(open_catalog(settings))
         workers = ProcessAsker(settings)
         stack.push_async_callback(workers.close)
-        return Opened(settings, catalog, workers)
+        return Opened(settings, catalog, workers, tape, scorer)
     opened = services or stack.enter_context(open_services(settings))
     threads = ThreadAsker(opened)
     stack.push_async_callback(threads.close)
-    return Opened(settings, opened.catalog, threads)
+    return Opened(settings, opened.catalog, threads, tape, scorer)

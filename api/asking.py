@@ -253,7 +253,7 @@ _stack = ExitStack()
 def _open_here(settings: Settings, steps: Any) -> None:
     global _services, _steps
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it ends its workers
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=die_with_parent, daemon=True).start()
     os.nice(10)
     _steps = steps
     try:
@@ -264,7 +264,8 @@ def _open_here(settings: Settings, steps: Any) -> None:
     _services.agent.ask("Is everything loaded?")  # the first ask imports and caches; not a user's
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Wait for the end of the process that started this one, then end too, at once: for a thread of a worker process."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

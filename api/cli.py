@@ -17,8 +17,10 @@ COMMANDS = (
     "search",
     "documents",
     "verify",
+    "news",
     "serve",
     "doctor",
+    "train",
     "models",
     "eval",
 )

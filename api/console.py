@@ -184,12 +184,12 @@ def note(words: str) -> None:
     click.echo(words, err=True)
 
 
-Tell = Callable[[int, int, str], None]
+Tell = Callable[[int, int | None, str], None]
 
 
 @contextmanager
 def progress(what: str, unit: str) -> Iterator[Tell]:
-    """Show (done, total, detail) on stderr: a bar in a terminal, a line every two seconds elsewhere."""
+    """Show (done, total or None, detail) on stderr: a bar in a terminal, a line every two seconds elsewhere."""
     if sys.stderr.isatty():
         with _bar(what) as tell:
             yield tell
@@ -212,7 +212,7 @@ def _bar(what: str) -> Iterator[Tell]:
     ) as bar:
         task = bar.add_task(what, total=None, detail="")
 
-        def tell(done: int, total: int, detail: str) -> None:
+        def tell(done: int, total: int | None, detail: str) -> None:
             bar.update(task, completed=done, total=total, detail=detail[-48:])
 
         yield tell
@@ -221,12 +221,13 @@ def _bar(what: str) -> Iterator[Tell]:
 def _lines(what: str, unit: str) -> Tell:
     last = 0.0
 
-    def tell(done: int, total: int, detail: str) -> None:
+    def tell(done: int, total: int | None, detail: str) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= _PLAIN_SECONDS or done == total:
             last = now
-            note(f"{what}: {done} of {total} {unit}{', ' + detail if detail else ''}")
+            of = "" if total is None else f" of {total}"
+            note(f"{what}: {done}{of} {unit}{', ' + detail if detail else ''}")
 
     return tell
 

@@ -6,17 +6,21 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.asking import Asker
+from api.scoring import BackgroundScorer
 from api.settings import Settings
 from ingest.catalog import Catalog
+from sentiment.log import Tape
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What lifespan opens: documents are read here, questions go to the asker."""
+    """What lifespan opens: documents and news are read here, questions go to the asker, news waits for the scorer."""
 
     settings: Settings
     catalog: Catalog
     asker: Asker
+    tape: Tape
+    scorer: BackgroundScorer
 
 
 def _opened(request: Request) -> Opened:
@@ -32,6 +36,11 @@ def _asker(request: Request) -> Asker:
     return _opened(request).asker
 
 
+def _tape(request: Request) -> Tape:
+    return _opened(request).tape
+
+
 OpenedDep = Annotated[Opened, Depends(_opened)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
 AskerDep = Annotated[Asker, Depends(_asker)]
+TapeDep = Annotated[Tape, Depends(_tape)]

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.text import Text
@@ -18,8 +18,13 @@ from ingest.document import Authority
 from ingest.moment import NEW_YORK
 
 if TYPE_CHECKING:
-    from api.schemas import Answer, Citation, Document, Passage, Reject, Sentence
+    from pathlib import Path
+
+    from api.schemas import Answer, Citation, Document, News, Passage, Reject, Sentence
+    from ingest.news import Rejected
     from ingest.pipeline import Report
+    from sentiment.stream import Added, Scored
+    from sentiment.train import Report as TrainingReport
 
 _WIDEST = 100  # longer lines are hard to read
 _EXCERPT = 320  # characters of a passage shown in a list
@@ -206,6 +211,138 @@ def show_models(rows: Iterable[tuple[str, str, str]], console: Console) -> None:
         _print(
             console, line.append(f"  ({_safe(missing)})" if missing else "", style="dim"), " " * 10
         )
+
+
+# ---- news
+
+
+def show_added(
+    added: "Added", rejects: Sequence["Rejected"], kept: "Path | None", console: Console
+) -> None:
+    """What became of rows of news; the first that could not be read, and where all of them are."""
+    speed = f", {added.rows / added.seconds:.0f} rows/s" if added.rows and added.seconds else ""
+    console.print(
+        f"{added.new} items logged, {added.duplicates} held already, {added.revisions} revised; "
+        f"{added.rows} rows in {added.seconds:.1f} s{speed}"
+    )
+    for flag, count in sorted(added.flags.items()):
+        console.print(f"  {count} with {_FLAGS.get(flag, flag)} (logged, flagged {flag})")
+    if not rejects:
+        return
+    console.print(Text(f"{added.rejected} rejected, kept in {kept}", style="bold yellow"))
+    for row in rejects:
+        _paragraph(
+            console, f"line {row.line}: {row.reason}: {row.message}", indent="    ", first="  "
+        )
+    if added.rejected > len(rejects):
+        console.print(f"  … and {added.rejected - len(rejects)} more in that file")
+
+
+_FAILED_SHOWN = 20
+_FLAGS = {
+    "future": "a stamp in the future",
+    "midnight": "a stamp of exactly midnight, which may stand for an unknown time",
+    "dst": "a local time that the clocks showed twice or never",
+    "truncated": "a text cut at its limit",
+    "bad-url": "an address that is none, left out",
+    "stripped-controls": "characters taken out that show nothing",
+}
+
+
+def show_scored(scored: "Scored", model: str, console: Console) -> None:
+    """How much was scored, how fast, and what still waits."""
+    speed = f", {scored.items / scored.seconds:.0f}/s" if scored.items and scored.seconds else ""
+    since = f", the first known since {_when(scored.oldest)}" if scored.oldest else ""
+    console.print(
+        f"{scored.items} items scored by {model} for {scored.targets} companies in {scored.seconds:.1f} s{speed}; "
+        f"{scored.waiting} wait{since}"
+    )
+    if scored.failed:
+        console.print(Text(f"{len(scored.failed)} could not be scored", style="bold yellow"))
+    for offset, why in list(scored.failed.items())[:_FAILED_SHOWN]:
+        _paragraph(console, f"offset {offset}: {why}", indent="    ", first="  ")
+
+
+def show_training(report: "TrainingReport", exported: Mapping[str, Any], console: Console) -> None:
+    """What the model learnt from, what it comes to on texts kept apart, and what int8 changes."""
+    rows = ", ".join(f"{count} of {name}" for name, count in report.rows.items())
+    console.print(f"Trained on {rows} in {report.minutes:g} minutes")
+    for name, measured in report.sets.items():
+        shown = (f"{metric} {value['value']:.3f}" for metric, value in measured.items())
+        n = next((int(value["n"]) for value in measured.values()), 0)
+        _paragraph(console, f"{name} (n={n}): {', '.join(shown)}", indent="    ", first="  ")
+    console.print(
+        f"int8: {exported['size'] / 1e6:.1f} MB, probabilities differ by {exported['int8_mean']:.4f} in the mean"
+    )
+
+
+class NewsTable:
+    """Items as rows under one head, as many groups of them as come: time, company, sentiment, novelty, source, headline.
+
+    Sentiment is a bar about its middle, to the right for good news, and the number. An item about several companies has a
+    row for each, three at most; with a symbol, that company's alone. The latest score is shown.
+    """
+
+    def __init__(self, console: Console, symbol: str | None = None) -> None:
+        self._console = console
+        self._symbol = symbol.upper() if symbol else None
+        self._headed = False
+
+    def show(self, items: Sequence["News"]) -> None:
+        """More rows."""
+        if items and not self._headed:
+            self._headed = True
+            self._row("known at", "company", Text(f"{'sentiment':<{_BAR + 6}}"), "new", "source", "headline", "bold")  # fmt: skip
+        for item in items:
+            self._item(item)
+
+    def _item(self, item: "News") -> None:
+        at = item.known_at.astimezone().isoformat(sep=" ", timespec="seconds")
+        score = item.scores[-1] if item.scores else None
+        targets = score.targets if score else ()
+        shown = [t for t in targets if self._symbol in (None, t.symbol)][:_COMPANIES]
+        rows: list[tuple[str, float | None, float | None]] = [
+            (t.symbol, t.sentiment, t.novelty) for t in shown
+        ]
+        if not rows:
+            given = item.symbols[0] if item.symbols else ""
+            rows = [(given, score.sentiment if score else None, score.novelty if score else None)]
+        headline = _MARKS.get(item.kind, "") + item.headline
+        for symbol, sentiment, novelty in rows:
+            new = "" if novelty is None else f"{novelty:.2f}"
+            self._row(at, symbol, _bar(sentiment), new, item.source, headline)
+            at = headline = ""
+
+    def _row(
+        self, at: str, symbol: str, bar: Text, new: str, source: str, headline: str, style: str = ""
+    ) -> None:
+        source = _safe(source)[:12] if headline else ""
+        start = Text(f"{at:<25} {_safe(symbol)[:8]:<8} ", style=style or "dim").append_text(bar)
+        line = start.append(f" {new:<4} {source:<12} ").append(_safe(headline), style=style)
+        if self._console.is_terminal:
+            line.truncate(self._console.width, overflow="ellipsis")
+        line.rstrip()
+        self._console.print(line, soft_wrap=True)
+
+
+_COMPANIES = 3
+_BAR = 9
+_MARKS = {"correction": "[correction] ", "retraction": "[retraction] "}
+
+
+def _bar(sentiment: float | None) -> Text:
+    """Nine cells and a number."""
+    if sentiment is None:
+        return Text(f"{'not scored':<{_BAR + 6}}", style="dim")
+    cells = "█" * round(abs(sentiment) * (_BAR // 2))
+    bar = f"{cells:>{_BAR // 2}}│" if sentiment < 0 else f"{'':>{_BAR // 2}}│{cells}"
+    style = (
+        "red" if sentiment < -_NEARLY_NONE else "green" if sentiment > _NEARLY_NONE else "default"
+    )
+    return Text(f"{bar:<{_BAR}} {sentiment:+.2f}", style=style)
+
+
+_NEARLY_NONE = 0.15  # neither colour: the number says the rest
 
 
 # ---- how lines are made

@@ -4,8 +4,9 @@ Citations are numbered once per answer, in order of first use: the same [1] in t
 """
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -15,6 +16,9 @@ from ingest.catalog import Filters as CatalogFilters
 from ingest.catalog import Held, LedgerRow
 from ingest.document import Authority, DocType
 from ingest.moment import parse_moment
+from ingest.news import Kind, Precision
+from sentiment import log
+from sentiment.log import Logged, LoggedScore
 
 
 def _moment(value: object) -> object:
@@ -31,11 +35,13 @@ Moment = Annotated[
 ]
 
 
-class _Form(BaseModel):
+class Form(BaseModel):
+    """Read from our own nouns by attribute, and never changed."""
+
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
-class Filters(_Form):
+class Filters(Form):
     """What to look in; nothing given means everything held."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,7 +60,7 @@ class Filters(_Form):
         return CatalogFilters(**self.model_dump()) or None
 
 
-class AskRequest(_Form):
+class AskRequest(Form):
     """A question, the moment it is asked as of, and what to look in."""
 
     model_config = ConfigDict(
@@ -75,7 +81,7 @@ class AskRequest(_Form):
     filters: Filters = Filters()
 
 
-class Citation(_Form):
+class Citation(Form):
     """A checked quote: `quote` is the stored text of the document at [start, end), `sha256` is that of the quote."""
 
     number: int
@@ -95,7 +101,7 @@ class Citation(_Form):
     backfilled: bool
 
 
-class Sentence(_Form):
+class Sentence(Form):
     """One shipped sentence with the numbers of its citations; verbatim: the quote's own words, after `lead_in`."""
 
     text: str
@@ -104,7 +110,7 @@ class Sentence(_Form):
     citations: tuple[int, ...]
 
 
-class Passage(_Form):
+class Passage(Form):
     """A retrieved passage with its scores."""
 
     chunk_id: str
@@ -126,7 +132,7 @@ class Passage(_Form):
     lexical: float
 
 
-class Dropped(_Form):
+class Dropped(Form):
     """A drafted sentence that did not pass the gate, the point that stopped it, and why."""
 
     text: str
@@ -134,7 +140,7 @@ class Dropped(_Form):
     reason: str
 
 
-class Step(_Form):
+class Step(Form):
     """What was done and how long it took."""
 
     name: str
@@ -142,14 +148,14 @@ class Step(_Form):
     milliseconds: float
 
 
-class Refusal(_Form):
+class Refusal(Form):
     """Why nothing was answered."""
 
     reason: Reason
     text: str
 
 
-class Answer(_Form):
+class Answer(Form):
     """Sentences with citations, or a refusal; never both."""
 
     question: str
@@ -206,14 +212,14 @@ def _citation(citation: reply.Citation, number: int) -> Citation:
     return Citation(number=number, **values)
 
 
-class SearchResult(_Form):
+class SearchResult(Form):
     """Passages best first."""
 
     as_of: datetime
     passages: tuple[Passage, ...]
 
 
-class Document(_Form):
+class Document(Form):
     """A held document, without its text. `offset` counts what was recorded and is the cursor of a listing."""
 
     id: str
@@ -253,14 +259,14 @@ class Document(_Form):
         return cls(**values)
 
 
-class DocumentPage(_Form):
+class DocumentPage(Form):
     """One page of a listing; `next` is the `after` of the following one, null at the end."""
 
     documents: tuple[Document, ...]
     next: int | None
 
 
-class Text(_Form):
+class Text(Form):
     """A span of a document's stored text; `characters` is the length of the whole text."""
 
     document_id: str
@@ -272,7 +278,7 @@ class Text(_Form):
     printed: str | None = Field(default=None, description="The number printed on the page.")
 
 
-class Reject(_Form):
+class Reject(Form):
     """A file that became no document, why, and what can be done about it."""
 
     path: str
@@ -299,8 +305,170 @@ class Problem(BaseModel):
     )
 
 
+class Receipt(Form):
+    """Names the log up to a record: `hash` is chained over all records to `offset`."""
+
+    offset: int
+    hash: str
+
+
+class _Probabilities(Form):
+    negative: float
+    neutral: float
+    positive: float
+    sentiment: float = Field(description="Positive minus negative: -1..1.")
+    novelty: float = Field(description="0 (a copy) .. 1 (nothing like it in the 24 hours before).")
+    story: int = Field(description="Offset of the first item of the chain that it belongs to.")
+
+
+class TargetScore(_Probabilities):
+    """What an item says of one company."""
+
+    entity: str = Field(description="Permanent id, through renames and reused tickers.")
+    symbol: str
+    relevance: float = Field(description="How much the item is about it: 0..1.")
+
+
+class NewsScore(_Probabilities):
+    """What a model says of an item: a record of its own, to be used from its own `known_at`."""
+
+    offset: int
+    model: str
+    version: str = Field(description="Fingerprint of the model.")
+    known_at: datetime
+    backfilled: bool
+    like: int | None = Field(description="Offset of the most similar earlier item of its chain.")
+    targets: tuple[TargetScore, ...]
+
+    @classmethod
+    def of(cls, logged: LoggedScore) -> Self:
+        """The log's record, with the sentiment of the whole and of each company."""
+        score = logged.score
+        own = {name: getattr(score, name) for name in cls.model_fields if hasattr(score, name)}
+        return cls(
+            **own
+            | {
+                "offset": logged.offset,
+                "known_at": logged.known_at,
+                "backfilled": logged.backfilled,
+                "sentiment": score.positive - score.negative,
+                "targets": tuple(_target(target) for target in score.targets),
+            }
+        )
+
+
+def _target(target: log.TargetScore) -> TargetScore:
+    values = asdict(target) | {"sentiment": target.positive - target.negative}
+    return TargetScore(**values)
+
+
+class News(Form):
+    """A logged item with its scores, oldest record first; `known_at` is when a reader could have acted on it."""
+
+    offset: int
+    id: str
+    source: str
+    revision: int = Field(description="1, 2, … of this source and id.")
+    kind: Kind
+    refers_to: str | None = Field(description="The id that a correction or retraction is about.")
+    headline: str
+    body: str | None = Field(default=None, description="Where it was asked for.")
+    symbols: tuple[str, ...] = Field(description="As the source gave them.")
+    language: str
+    url: str | None
+    flags: tuple[str, ...]
+    published_at: datetime = Field(description="The source's own stamp, to `precision`.")
+    precision: Precision
+    received_at: datetime | None
+    known_at: datetime
+    recorded_at: datetime
+    backfilled: bool
+    scores: tuple[NewsScore, ...]
+
+    @classmethod
+    def of(cls, logged: Logged, scores: Iterable[LoggedScore], *, body: bool = False) -> Self:
+        """The log's records; without `body` the text below the headline is left out."""
+        values = {
+            name: getattr(logged if hasattr(logged, name) else logged.item, name)
+            for name in cls.model_fields
+            if name != "scores"
+        }
+        shown = tuple(NewsScore.of(score) for score in scores)
+        return cls(**values | {"body": logged.item.body if body else None, "scores": shown})
+
+
+class NewsPage(Form):
+    """Items known by `as_of` in the log up to `receipt`; `next` is the `after` of the following page."""
+
+    as_of: datetime
+    receipt: Receipt
+    items: tuple[News, ...]
+    next: int | None = None
+
+
+class NewsRow(Form):
+    """A row of news as it comes in. Required: published_at, source, headline."""
+
+    id: str | int | None = Field(
+        default=None, description="The source's own; without it one is made of the content."
+    )
+    published_at: str | int | float = Field(
+        description="A time with its zone, a day, or seconds since 1970."
+    )
+    source: str
+    headline: str
+    body: str = ""
+    symbols: tuple[str, ...] = Field(
+        default=(), description="AAPL, AAPL.O, NYSE:BAC, …; none: found in the text."
+    )
+    language: str = "en"
+    received_at: str | None = None
+    kind: Kind = Kind.ITEM
+    refers_to: str | None = Field(
+        default=None, description="The id that a correction or retraction is about."
+    )
+    url: str | None = None
+
+
+class NewsAddedRow(Form):
+    """What became of a row: recorded at `offset`, held there already, or a problem."""
+
+    row: int = Field(description="Its line, or its place in a list, from 1.")
+    status: Literal["new", "duplicate", "revision", "rejected"]
+    id: str | None = None
+    offset: int | None = None
+    known_at: datetime | None = None
+    flags: tuple[str, ...] | None = Field(
+        default=None, description="Taken, but odd: future, midnight, …"
+    )
+    problem: Problem | None = None
+
+
+class NewsAdded(Form):
+    """What became of a request's rows, and of each."""
+
+    new: int
+    duplicate: int
+    revision: int
+    rejected: int
+    rows: tuple[NewsAddedRow, ...]
+
+
+class Lag(BaseModel):
+    """How far scoring is behind logging. A slow or missing scorer delays scores and loses no news, so it fails nothing."""
+
+    scorer: str = Field(description="The model that scores what arrives; 'none': nothing is.")
+    version: str | None = Field(description="Its fingerprint; null until it is open.")
+    waiting: int | None = Field(
+        description="Items without a score of that version; null until known."
+    )
+    oldest: datetime | None = Field(description="known_at of the first of them.")
+    fault: str = Field(description="Why nothing is scored just now; empty while it is.")
+
+
 class Health(BaseModel):
-    """Names of the parts that answer, and of those that do not with the reason."""
+    """Names of the parts that answer, and of those that do not with the reason; and how far scoring of news is behind."""
 
     ok: tuple[str, ...]
     failing: dict[str, str]
+    news: Lag

@@ -11,9 +11,13 @@ from agent.answer import Agent
 from api.settings import Settings
 from ingest.catalog import Catalog
 from ingest.embed import Embedder, open_embedder
+from ingest.errors import BadRequest
 from ingest.index import Index
 from ingest.parse.worker import Limits, ParseWorkers
 from ingest.vectors import ChromaVectors, Vectors
+from sentiment.entities import Resolver, open_resolver
+from sentiment.log import Tape
+from sentiment.scorer import Scorer, open_scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,34 @@ def open_catalog(settings: Settings) -> Iterator[Catalog]:
     """The catalog alone: enough for reading documents, and no model is loaded."""
     with Catalog(settings.home) as catalog:
         yield catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What turns logged news into scores."""
+
+    resolver: Resolver
+    scorer: Scorer
+
+
+@contextmanager
+def open_tape(settings: Settings) -> Iterator[Tape]:
+    """The news and score log alone: enough to log and to read, and no model is loaded."""
+    with Tape(settings.home) as tape:
+        yield tape
+
+
+def open_scoring(settings: Settings) -> Scoring:
+    """The scorer that settings name, and who is who.
+
+    Raises BadRequest when settings name none, NotKnown on a wrong name, ModelMissing when its weights are not installed.
+    """
+    if settings.news_scorer == "none":
+        raise BadRequest("no scorer is chosen; name one, e.g. --model lexicon")
+    scorer = open_scorer(
+        settings.news_scorer, threads=settings.threads, cache_dir=settings.models_folder
+    )
+    return Scoring(open_resolver(settings.aliases), scorer)
 
 
 @contextmanager

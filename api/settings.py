@@ -52,6 +52,14 @@ class Settings(BaseSettings):
     vectors_url: str | None = Field(
         default=None, description="A Chroma server, http(s)://host:port; unset: embedded in home."
     )
+    news_scorer: str = Field(
+        default="finbert",
+        description="Which model scores news, in `serve` as it arrives; 'none': it is logged and waits.",
+    )
+    aliases: Path | None = Field(
+        default=None,
+        description="A table of names and tickers of your own, laid over the one that is packaged.",
+    )
     parse_workers: int = Field(
         default_factory=_cores, ge=1, description="Processes that parse documents."
     )

@@ -13,6 +13,10 @@ Federal Register and eCFR XML, a filing, prints as PDF), so that a demo reads wh
 - published_on is the day by which everything that the note restates was public, so that "as of" questions work.
 
 `questions.jsonl` has the form of the gold questions (see eval/questions.py); "demo": true marks those that the demo asks.
+
+`news.jsonl` is two days of headlines for `regtape news add`. The companies are real; the events are invented, and every
+row is marked so by its source and its id, which begin with "sample-". It holds what a feed holds: copies, updates, a
+correction, a retraction, headlines about two companies, symbols in four notations and rows without any.
 """
 
 import json
@@ -50,6 +54,11 @@ def documents() -> Path:
 def manifest() -> Path:
     """What is known of each note, for `ingest --manifest`."""
     return _HERE / "manifest.jsonl"
+
+
+def news() -> Path:
+    """Headlines of invented events on real companies, one JSON object a line."""
+    return _HERE / "news.jsonl"
 
 
 def questions() -> list[Question]:
