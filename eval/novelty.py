@@ -375,7 +375,7 @@ def gold_pairs() -> Path:
 
 @regtape_command(
     "novelty",
-    short_help="Copies and story chains, against slugs, retweets and pairs read by hand.",
+    short_help="Copies and story chains, against labels.",
     examples=(
         'regtape eval novelty --data "$REGTAPE_DATA" --last 20000',
         'regtape eval novelty --data "$REGTAPE_DATA" --ways --json',

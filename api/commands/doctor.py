@@ -18,6 +18,10 @@ from api.console import (
 
 if TYPE_CHECKING:
     from api.services import Services
+    from api.settings import Settings
+
+
+_RECORDS = ("catalog", "news tape")  # what is written once and never repaired
 
 
 @regtape_command(
@@ -27,19 +31,20 @@ if TYPE_CHECKING:
 )
 @click.option("--repair", is_flag=True, help="Rebuild index and vectors from the catalog.")
 def command(repair: bool) -> int:
-    """Check the catalog, the index, the vectors and the embedder against each other. Exit code 1 on a fault.
+    """Check the catalog, the index, the vectors and the embedder against each other, and the news tape against its
+    chain of hashes. Exit code 1 on a fault.
 
-    The catalog is the record and is never changed here; everything else is derived from it and can be rebuilt.
+    Catalog and tape are the record and are never changed here; everything else is derived and can be rebuilt.
     """
     chosen = settings()
     from api.services import open_services
 
     with open_services(chosen, writing=True) as services:
-        checks = _checks(services)
+        checks = _checks(services) + _tape_checks(chosen)
         # A damaged catalog is not repaired by reading it again; a damaged index is.
-        if repair and any(fault for name, fault in checks if name != "catalog"):
+        if repair and any(fault for name, fault in checks if name not in _RECORDS):
             _rebuild(services)
-            checks = _checks(services)
+            checks = _checks(services) + _tape_checks(chosen)
         held = services.catalog.head()
     sound = not any(fault for _, fault in checks)
     if wants_json():
@@ -61,6 +66,17 @@ def _checks(services: "Services") -> list[tuple[str, str]]:
         ("index and vectors", "; ".join(services.index.check())),
         ("embedder", _embedder_fault(services)),
     ]
+
+
+def _tape_checks(chosen: "Settings") -> list[tuple[str, str]]:
+    """The tape's own check, where there is a tape."""
+    if not (chosen.home / "tape.db").is_file():
+        return []
+    from api.services import open_tape
+
+    with open_tape(chosen) as tape:
+        fault = tape.verify()
+    return [("news tape", f"offset {fault.offset}: {fault.message}" if fault else "")]
 
 
 def _embedder_fault(services: "Services") -> str:

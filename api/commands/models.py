@@ -27,7 +27,43 @@ def list_models() -> int:
     return DONE
 
 
+@regtape_command(
+    "pull",
+    short_help="Bring a model here before it is needed.",
+    examples=(
+        "regtape models pull hf:ProsusAI/finbert",
+        "regtape models pull sentence-transformers:BAAI/bge-small-en-v1.5",
+    ),
+)
+@click.argument("name")
+def pull(name: str) -> int:
+    """Fetch the model NAME from its hub, with progress, and open it once, so that later commands need no network.
+
+    hf:NAME is a scorer of news, sentence-transformers:NAME an embedder. What comes is safetensors and JSON, checked by the
+    hub's own checksums; nothing is unpickled. Models of this package are here already.
+    """
+    version = _pulled(name)
+    if wants_json():
+        print_json({"name": name, "version": version})
+    else:
+        click.echo(f"{name} is here, version {version}")
+    return DONE
+
+
+def _pulled(name: str) -> str:
+    from ingest.embed import open_embedder
+    from ingest.errors import BadRequest
+    from sentiment.scorer import open_scorer
+
+    if name.startswith("hf:"):
+        return open_scorer(name).version
+    if name.startswith("sentence-transformers:"):
+        return open_embedder(name).fingerprint
+    raise BadRequest(f"{name!r} is not on a hub; write hf:NAME or sentence-transformers:NAME")
+
+
 command.add_command(list_models)
+command.add_command(pull)
 
 
 def _rows() -> list[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -293,6 +294,30 @@ def test_the_doctor_finds_and_mends_a_lost_index(regtape: Regtape, tmp_path: Pat
     assert "held but not indexed" in lost.stdout
     assert json.loads(mended.stdout)["sound"]
     assert regtape("search", "lamp", **environment).returncode == 0
+
+
+def test_the_doctor_finds_a_tape_that_was_tampered_with(regtape: Regtape, tmp_path: Path) -> None:
+    row = '{"published_at": "2026-01-02T10:00:00Z", "source": "s", "headline": "Acme gains", "id": "1"}'
+    (tmp_path / "news.jsonl").write_text(row)
+    regtape("news", "add", str(tmp_path / "news.jsonl"))
+    sound = regtape("doctor", REGTAPE_EMBEDDER="hashing")
+    with sqlite3.connect(tmp_path / "home" / "tape.db") as tape:
+        for (trigger,) in tape.execute(
+            "SELECT name FROM sqlite_master WHERE type='trigger'"
+        ).fetchall():
+            tape.execute(f"DROP TRIGGER {trigger}")
+        tape.execute("UPDATE items SET headline='Acme falls'")
+    forged = regtape("doctor", REGTAPE_EMBEDDER="hashing")
+
+    assert [sound.returncode, forged.returncode] == [0, 1], forged.stdout
+    assert "offset 1" in forged.stdout
+
+
+def test_a_model_that_is_on_no_hub_cannot_be_pulled(regtape: Regtape) -> None:
+    wrong = regtape("models", "pull", "minilm")
+
+    assert wrong.returncode == 2
+    assert "hf:NAME" in wrong.stderr
 
 
 def test_models_say_what_is_missing_before_they_can_be_used(regtape: Regtape) -> None:
