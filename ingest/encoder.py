@@ -2,20 +2,21 @@
 
 One text is one run. On a CPU that is faster than padded batches (no padding is computed, and a text's states stay in cache:
 measured 1.5 to 2 times for both fp32 and int8), and it makes the result independent of what a text is encoded with:
-int8 takes the range of activations over a whole run, so in a batch the neighbours would leak in. Texts run side by side in
-threads, each run on one core; no thread of ours waits in a spin.
+int8 takes the range of activations over a whole run, so in a batch the neighbours would leak in. For headlines it is no slower
+either: bert_graph.py has the figures. Texts run side by side in threads, each run on one core; no thread of ours waits in a
+spin.
 """
 
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from tokenizers import Encoding, Tokenizer
 
+T = TypeVar("T")
+U = TypeVar("U")
 Text = str | tuple[str, str]  # a pair is read as two segments, as a cross-encoder wants it
 
 GRAPH_VERSION = 2  # raise it whenever bert_graph.py changes the numbers that come out
@@ -39,9 +42,9 @@ class EncoderSettings(BaseModel, frozen=True, extra="forbid"):
     precision: Literal["int8", "fp32"] = Field(
         default="int8", description="Arithmetic of the linear layers."
     )
-    output: Literal["sentence", "tokens"] = Field(
+    output: Literal["sentence", "tokens", "logits"] = Field(
         default="sentence",
-        description="The mean of all tokens at unit length, or the last hidden state of each.",
+        description="The mean of all tokens at unit length, the last hidden state of each, or what the head gives.",
     )
     max_tokens: int = Field(
         default=256, ge=8, description="Word pieces read of a text, [CLS] and [SEP] included."
@@ -50,12 +53,13 @@ class EncoderSettings(BaseModel, frozen=True, extra="forbid"):
 
 @dataclass(frozen=True)
 class Weights:
-    """A model's folder as sentence-transformers and transformers write it: config.json, tokenizer.json, model.safetensors."""
+    """A model's folder as sentence-transformers and transformers write it: config.json, tokenizer.json (or the vocab.txt of
+    old), model.safetensors."""
 
     folder: Path
 
     def __post_init__(self) -> None:
-        for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        for name in ("config.json", self.tokenizer.name, "model.safetensors"):
             if not (self.folder / name).is_file():
                 raise ModelMissing(
                     f"{self.folder} holds no {name}; a folder of BERT weights has one"
@@ -65,6 +69,13 @@ class Weights:
                 raise ModelMissing(
                     f"{self.folder}: {key} is {self.config.get(key)!r}; only {known!r} is built here"
                 )
+
+    @property
+    def tokenizer(self) -> Path:
+        """The file that the tokenizer is made of."""
+        old = self.folder / "vocab.txt"
+        new = self.folder / "tokenizer.json"
+        return old if old.is_file() and not new.is_file() else new
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -77,7 +88,7 @@ class Weights:
         """Tells weights apart: the configuration, the tokenizer, and blocks drawn evenly from the weights. To hash all of
         90 MB would take a tenth of a second of every start; training again changes every block."""
         digest = sha256((self.folder / "config.json").read_bytes())
-        digest.update((self.folder / "tokenizer.json").read_bytes())
+        digest.update(self.tokenizer.read_bytes())
         with (self.folder / "model.safetensors").open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             digest.update(str(size).encode())
@@ -113,17 +124,7 @@ class Encoder:
     def encode(self, texts: Sequence[Text]) -> list[NDArray[np.float32]]:
         """One array per text, in order: (width,) or (tokens, width), by settings.output. Each is the same to the bit whatever
         else is in `texts`. What is beyond max_tokens is not read."""
-        if len(texts) < 2 or self._threads < 2:
-            return [self._run(text) for text in texts]
-        # The longest first, so that no thread starts a long one when the others are done.
-        order = sorted(range(len(texts)), key=lambda at: -_length(texts[at]))
-        found: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(texts)
-        with ThreadPoolExecutor(min(self._threads, len(texts))) as pool:
-            for at, states in zip(
-                order, pool.map(self._run, (texts[at] for at in order)), strict=True
-            ):
-                found[at] = states
-        return found
+        return side_by_side(self._run, texts, _length, self._threads)
 
     def count_tokens(self, text: str) -> int:
         """Word pieces of the whole text, [CLS] and [SEP] not counted; adds up over parts divided at white space."""
@@ -143,7 +144,7 @@ class Encoder:
     def _tokens(self, text: Text, *, marks: bool) -> "Encoding":
         first, second = (text, None) if isinstance(text, str) else text
         return self._tokenizer.encode(
-            _encodable(first), second and _encodable(second), add_special_tokens=marks
+            encodable(first), second and encodable(second), add_special_tokens=marks
         )
 
 
@@ -160,37 +161,80 @@ def open_encoder(
     Raises ModelMissing when the folder does not hold BERT weights.
     """
     weights = Weights(folder)
-    from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
-    from tokenizers import Tokenizer
+    return Encoder(
+        open_session(built_graph(weights, settings, cache_dir)),
+        open_tokenizer(weights.tokenizer),
+        fingerprint=graph_name(weights, settings),
+        max_tokens=min(settings.max_tokens, weights.config["max_position_embeddings"]),
+        threads=threads or cores(),
+    )
 
-    name = _fingerprint(weights, settings)
+
+def open_session(graph: bytes) -> "InferenceSession":
+    """A graph of bert_graph.py, ready to run; each run takes one core."""
+    from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
+
     options = SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     # No further: what would be fused beyond it runs slower (bert_graph.py says which).
     options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_BASIC
-    graph = _cached_graph(weights, settings, name, cache_dir)
-    return Encoder(
-        InferenceSession(graph, options, providers=["CPUExecutionProvider"]),
-        Tokenizer.from_file(str(folder / "tokenizer.json")),
-        fingerprint=name,
-        max_tokens=min(settings.max_tokens, weights.config["max_position_embeddings"]),
-        threads=threads or _cores(),
-    )
+    return InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def _fingerprint(weights: Weights, settings: EncoderSettings) -> str:
+def open_tokenizer(file: Path) -> "Tokenizer":
+    """A model's tokenizer.json; or the vocab.txt of old, with the casing that tokenizer_config.json beside it tells. It neither
+    cuts nor pads."""
+    from tokenizers import BertWordPieceTokenizer, Tokenizer
+
+    if file.suffix == ".json":
+        made = Tokenizer.from_file(str(file))
+    else:
+        beside = file.with_name("tokenizer_config.json")
+        told = json.loads(beside.read_bytes()) if beside.is_file() else {}
+        lower = bool(told.get("do_lower_case", True))
+        pieces = BertWordPieceTokenizer.from_file(
+            str(file), lowercase=lower, strip_accents=told.get("strip_accents")
+        )
+        made = Tokenizer.from_str(pieces.to_str())
+    made.no_padding()
+    made.no_truncation()
+    return made
+
+
+def side_by_side(
+    run: Callable[[T], U], texts: Sequence[T], length: Callable[[T], int], threads: int
+) -> list[U]:
+    """What `run` makes of each text, in their order, so many at a time."""
+    if len(texts) < 2 or threads < 2:
+        return [run(text) for text in texts]
+    # The longest first, so that no thread starts a long one when the others are done.
+    order = sorted(range(len(texts)), key=lambda at: -length(texts[at]))
+    with ThreadPoolExecutor(min(threads, len(texts))) as pool:
+        found = dict(zip(order, pool.map(run, (texts[at] for at in order)), strict=True))
+    return [found[at] for at in range(len(texts))]
+
+
+def graph_name(
+    weights: Weights, settings: EncoderSettings, tried: Sequence[Sequence[int]] = ()
+) -> str:
+    """Tells graphs apart: of the weights, the settings, what was tried, and how graphs are built."""
     identity = f"{GRAPH_VERSION} {weights.fingerprint} {settings.model_dump_json()}"
+    if tried:
+        identity += f" {json.dumps([list(ids) for ids in tried])}"
     return sha256(identity.encode()).hexdigest()[:16]
 
 
-def _cached_graph(
-    weights: Weights, settings: EncoderSettings, name: str, cache_dir: Path | None
+def built_graph(
+    weights: Weights,
+    settings: EncoderSettings,
+    cache_dir: Path | None,
+    tried: Sequence[Sequence[int]] = (),
 ) -> bytes:
-    """The graph from its file, or built and kept. A file whose checksum is missing or wrong is built anew; building is
-    deterministic and files arrive by rename, so that two processes doing it at once write the same bytes."""
+    """The graph from its file, or built and kept; `tried` is for bert_graph. A file whose checksum is missing or wrong is built
+    anew; building is deterministic and files arrive by rename, so that two processes doing it at once write the same bytes."""
     if cache_dir is None:
-        return _build(weights, settings)
-    path = cache_dir / f"encoder-{name}.onnx"
+        return _build(weights, settings, tried)
+    path = cache_dir / f"encoder-{graph_name(weights, settings, tried)}.onnx"
     checksum = path.with_suffix(".sha256")
     try:
         graph = path.read_bytes()
@@ -198,21 +242,22 @@ def _cached_graph(
             return graph
     except (FileNotFoundError, UnicodeDecodeError):
         pass  # not built yet, or cut off half-way: build
-    graph = _build(weights, settings)
+    graph = _build(weights, settings, tried)
     cache_dir.mkdir(parents=True, exist_ok=True)
     _write(path, graph)
     _write(checksum, sha256(graph).hexdigest().encode("ascii"))
     return graph
 
 
-def _build(weights: Weights, settings: EncoderSettings) -> bytes:
+def _build(weights: Weights, settings: EncoderSettings, tried: Sequence[Sequence[int]]) -> bytes:
     from ingest.bert_graph import bert_graph
 
     return bert_graph(
         weights.folder / "model.safetensors",
         weights.config,
         int8=settings.precision == "int8",
-        pooled=settings.output == "sentence",
+        output=settings.output,
+        tried=tried,
     )
 
 
@@ -228,7 +273,14 @@ def _write(path: Path, data: bytes) -> None:
         raise
 
 
-def _cores() -> int:
+def user_cache() -> Path:
+    """Where built graphs are kept when nobody says."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(root) if root else Path.home() / ".cache") / "regtape"
+
+
+def cores() -> int:
+    """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -238,7 +290,7 @@ def _length(text: Text) -> int:
     return len(text) if isinstance(text, str) else len(text[0]) + len(text[1])
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Lone surrogates (a command line that is not UTF-8) as question marks: the tokenizer refuses them."""
     try:
         text.encode()
