@@ -2,9 +2,9 @@
 
 One text is one run. On a CPU that is faster than padded batches (no padding is computed, and a text's states stay in cache:
 measured 1.5 to 2 times for both fp32 and int8), and it makes the result independent of what a text is encoded with:
-int8 takes the range of activations over a whole run, so in a batch the neighbours would leak in. For headlines it is no slower
-either: bert_graph.py has the figures. Texts run side by side in threads, each run on one core; no thread of ours waits in a
-spin.
+int8 takes the range of activations over a whole run, so in a batch the neighbours would leak in. Texts run side by side in
+threads, each run on one core; no thread of ours waits in a spin. A model with a head for headlines, which are short, may run
+several of one length together: bert_graph.py says how, and what it gains.
 """
 
 import json
@@ -33,6 +33,7 @@ U = TypeVar("U")
 Text = str | tuple[str, str]  # a pair is read as two segments, as a cross-encoder wants it
 
 GRAPH_VERSION = 2  # raise it whenever bert_graph.py changes the numbers that come out
+LOGITS_VERSION = 1  # the same where it changes those of a head alone
 _SAMPLES, _SAMPLE = 256, 4096
 
 
@@ -219,6 +220,8 @@ def graph_name(
 ) -> str:
     """Tells graphs apart: of the weights, the settings, what was tried, and how graphs are built."""
     identity = f"{GRAPH_VERSION} {weights.fingerprint} {settings.model_dump_json()}"
+    if settings.output == "logits":
+        identity += f" {LOGITS_VERSION}"
     if tried:
         identity += f" {json.dumps([list(ids) for ids in tried])}"
     return sha256(identity.encode()).hexdigest()[:16]
