@@ -30,7 +30,6 @@ from agent.reply import (
     Step,
 )
 from agent.retrieve import Evidence, retrieve
-from agent.stance import lead_in
 from agent.status import status_lines
 from agent.verify import admit, gate, trims
 from ingest.catalog import Catalog, Filters
@@ -38,6 +37,7 @@ from ingest.embed import Embedder
 from ingest.errors import BadRequest, RegTapeError
 from ingest.index import Index
 from ingest.moment import Clock, now
+from ingest.stance import lead_in
 
 RETRIEVED = 12
 _QUESTION_MOST = 2000  # characters; longer is a document, not a question

@@ -5,29 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from ingest.document import Authority
+from ingest.stance import Speaker as Speaker
+from ingest.stance import Stage as Stage
 
 CANNOT_ANSWER = "The documents held do not say."
-
-
-class Speaker(StrEnum):
-    """Whose view a quoted sentence states."""
-
-    COMMISSION = "Commission"
-    COMMENTER = "commenter"
-    STUDY = "study"
-    EXCHANGE = "exchange"
-    OTHER = "other"
-
-
-class Stage(StrEnum):
-    """At what stage of rulemaking the quoted sentence stands."""
-
-    PRIOR_LAW = "prior law"
-    PROPOSED = "proposed"
-    REJECTED = "considered and rejected"
-    ADOPTED = "adopted"
-    HYPOTHETICAL = "hypothetical"
-    BACKGROUND = "background"
 
 
 class Reason(StrEnum):

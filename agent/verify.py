@@ -25,11 +25,11 @@ from agent.lemmas import lemma
 from agent.orders import commands
 from agent.reasons import why, why_missing
 from agent.reply import Speaker, Stage
-from agent.stance import lead_in, stance
 from agent.trims import droppable
 from agent.values import ValueKind
 from agent.wording import Token, tokens
 from ingest.quote import check, fingerprint
+from ingest.stance import lead_in, stance
 
 LONGEST = 1500  # characters of a draft; what is longer is no sentence
 COVERED = 0.9  # the share of content words that must be the quote's

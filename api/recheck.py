@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from agent.stance import lead_in
 from agent.verify import EvidenceSentence, evidence_sentence, gate
 from api.schemas import Answer, Citation, Sentence
 from ingest.catalog import Catalog, Held
 from ingest.document import Kind, Section
 from ingest.errors import NotKnown
 from ingest.quote import check
+from ingest.stance import lead_in
 
 
 def recheck(answer: Answer, catalog: Catalog) -> list[str]:

@@ -35,14 +35,14 @@ def show_question(question: str, as_of: str | None, console: Console) -> None:
     """What is asked, set apart from the answer."""
     console.print()
     when = f"  (as of {as_of})" if as_of else ""
-    _paragraph(console, f"? {question}{when}", indent="  ", first="", style="bold reverse")
+    paragraph(console, f"? {question}{when}", indent="  ", first="", style="bold reverse")
 
 
 def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> None:
     """Sentences, numbered quotes, status, what was not found; or the refusal and what came nearest."""
     console.print()
     if answer.refusal:
-        _paragraph(console, answer.refusal.text, style="bold yellow")
+        paragraph(console, answer.refusal.text, style="bold yellow")
         _nearest(answer.passages[:_NEAREST], console)
     for sentence in answer.sentences:
         _sentence(sentence, console)
@@ -68,7 +68,7 @@ def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> N
 def _sentence(sentence: "Sentence", console: Console) -> None:
     words = f"“{sentence.text}”" if sentence.verbatim else sentence.text
     marks = "".join(f"[{n}]" for n in sentence.citations)
-    _paragraph(console, f"{sentence.lead_in} {words} {marks}".strip(), marks=True)
+    paragraph(console, f"{sentence.lead_in} {words} {marks}".strip(), marks=True)
     console.print()
 
 
@@ -78,10 +78,10 @@ def _sources(citations: Sequence["Citation"], said: Mapping[int, str], console: 
         _heading(console, "Quotes")
     for id in dict.fromkeys(c.document_id for c in citations):
         own = [c for c in citations if c.document_id == id]
-        _print(console, Text(_safe(own[0].title), style="bold"), "")
-        _paragraph(console, _source(own[0]), style="dim")
+        _print(console, Text(safe(own[0].title), style="bold"), "")
+        paragraph(console, _source(own[0]), style="dim")
         if own[0].authority is Authority.SECONDARY:
-            _paragraph(console, "secondary source, not official text", style="yellow")
+            paragraph(console, "secondary source, not official text", style="yellow")
         for (place, label, quote), alike in groupby(own, lambda c: _cited(c, said)):
             _citation([c.number for c in alike], place, label, quote, console)
         console.print()
@@ -102,10 +102,10 @@ def _cited(citation: "Citation", said: Mapping[int, str]) -> tuple[str, str, str
 
 def _citation(numbers: Sequence[int], place: str, label: str, quote: str, console: Console) -> None:
     marks = "".join(f"[{number}]" for number in numbers) + " "
-    line = Text(marks, style="bold cyan").append(_safe(place), style="default")
+    line = Text(marks, style="bold cyan").append(safe(place), style="default")
     _print(console, line.append(f" · {label}" if place else label, style="green"), "    ")
     if quote:
-        _paragraph(console, f"“{quote}”", indent="    ")
+        paragraph(console, f"“{quote}”", indent="    ")
 
 
 def _nearest(passages: Sequence["Passage"], console: Console) -> None:
@@ -125,14 +125,12 @@ def show_passages(passages: Sequence["Passage"], console: Console) -> None:
 
 def _passage(number: int, passage: "Passage", console: Console) -> None:
     mark = f"{number}. "
-    title = Text(mark, style="bold cyan").append(_safe(passage.title), style="bold")
+    title = Text(mark, style="bold cyan").append(safe(passage.title), style="bold")
     _print(console, title, " " * len(mark))
     indent = " " * len(mark)
     scores = f"score {passage.score:.3f} (meaning {passage.dense:.2f}, words {passage.lexical:.1f})"
-    _paragraph(console, f"{_place(passage)} · {scores}", indent=indent, style="dim")
-    _paragraph(
-        console, textwrap.shorten(_words(passage), _EXCERPT, placeholder=" …"), indent=indent
-    )
+    paragraph(console, f"{_place(passage)} · {scores}", indent=indent, style="dim")
+    paragraph(console, textwrap.shorten(_words(passage), _EXCERPT, placeholder=" …"), indent=indent)
     console.print()
 
 
@@ -164,12 +162,12 @@ def show_documents(documents: Sequence["Document"], console: Console) -> None:
     if not documents:
         console.print("Nothing is held that matches; `regtape ingest FOLDER` brings documents in.")
     for document in documents:
-        _print(console, Text(_safe(document.title), style="bold"), "")
+        _print(console, Text(safe(document.title), style="bold"), "")
         pages = f"{document.pages} pages" if document.pages else f"{document.characters} characters"
         known = f"known {_when(document.known_at)} ({document.known_basis})"
         facts = [document.reference, document.doc_type, document.authority, pages, known]
-        _paragraph(console, " · ".join(filter(None, facts)), indent="  ")
-        _paragraph(console, f"{document.id} · {document.path}", indent="  ", style="dim")
+        paragraph(console, " · ".join(filter(None, facts)), indent="  ")
+        paragraph(console, f"{document.id} · {document.path}", indent="  ", style="dim")
     if documents:
         console.print(f"{len(documents)} documents")
 
@@ -181,9 +179,9 @@ def show_rejects(rejects: Sequence["Reject"], console: Console) -> None:
         return
     console.print(Text(f"{len(rejects)} rejected", style="bold yellow"))
     for reject in rejects:
-        _print(console, Text("  ").append(_safe(reject.path), style="bold"), "    ")
+        _print(console, Text("  ").append(safe(reject.path), style="bold"), "    ")
         hint = f" → {reject.hint}" if reject.hint else ""
-        _paragraph(console, f"{reject.reason}: {reject.message}{hint}", indent="    ")
+        paragraph(console, f"{reject.reason}: {reject.message}{hint}", indent="    ")
 
 
 def show_report(report: "Report", console: Console) -> None:
@@ -200,8 +198,8 @@ def show_report(report: "Report", console: Console) -> None:
 def show_checks(checks: Iterable[tuple[str, str]], console: Console) -> None:
     """A line each: what was checked, and what is wrong with it."""
     for name, fault in checks:
-        line = Text("✗ " if fault else "✓ ", style="red" if fault else "green").append(_safe(name))
-        _print(console, line.append(f": {_safe(fault)}" if fault else ""), "  ")
+        line = Text("✗ " if fault else "✓ ", style="red" if fault else "green").append(safe(name))
+        _print(console, line.append(f": {safe(fault)}" if fault else ""), "  ")
 
 
 def show_models(rows: Iterable[tuple[str, str, str]], console: Console) -> None:
@@ -209,7 +207,7 @@ def show_models(rows: Iterable[tuple[str, str, str]], console: Console) -> None:
     for use, name, missing in rows:
         line = Text(f"{use:<9} ").append(name, style="bold")
         _print(
-            console, line.append(f"  ({_safe(missing)})" if missing else "", style="dim"), " " * 10
+            console, line.append(f"  ({safe(missing)})" if missing else "", style="dim"), " " * 10
         )
 
 
@@ -231,7 +229,7 @@ def show_added(
         return
     console.print(Text(f"{added.rejected} rejected, kept in {kept}", style="bold yellow"))
     for row in rejects:
-        _paragraph(
+        paragraph(
             console, f"line {row.line}: {row.reason}: {row.message}", indent="    ", first="  "
         )
     if added.rejected > len(rejects):
@@ -260,7 +258,7 @@ def show_scored(scored: "Scored", model: str, console: Console) -> None:
     if scored.failed:
         console.print(Text(f"{len(scored.failed)} could not be scored", style="bold yellow"))
     for offset, why in list(scored.failed.items())[:_FAILED_SHOWN]:
-        _paragraph(console, f"offset {offset}: {why}", indent="    ", first="  ")
+        paragraph(console, f"offset {offset}: {why}", indent="    ", first="  ")
 
 
 def show_training(report: "TrainingReport", exported: Mapping[str, Any], console: Console) -> None:
@@ -270,7 +268,7 @@ def show_training(report: "TrainingReport", exported: Mapping[str, Any], console
     for name, measured in report.sets.items():
         shown = (f"{metric} {value['value']:.3f}" for metric, value in measured.items())
         n = next((int(value["n"]) for value in measured.values()), 0)
-        _paragraph(console, f"{name} (n={n}): {', '.join(shown)}", indent="    ", first="  ")
+        paragraph(console, f"{name} (n={n}): {', '.join(shown)}", indent="    ", first="  ")
     console.print(
         f"int8: {exported['size'] / 1e6:.1f} MB, probabilities differ by {exported['int8_mean']:.4f} in the mean"
     )
@@ -316,9 +314,9 @@ class NewsTable:
     def _row(
         self, at: str, symbol: str, bar: Text, new: str, source: str, headline: str, style: str = ""
     ) -> None:
-        source = _safe(source)[:12] if headline else ""
-        start = Text(f"{at:<25} {_safe(symbol)[:8]:<8} ", style=style or "dim").append_text(bar)
-        line = start.append(f" {new:<4} {source:<12} ").append(_safe(headline), style=style)
+        source = safe(source)[:12] if headline else ""
+        start = Text(f"{at:<25} {safe(symbol)[:8]:<8} ", style=style or "dim").append_text(bar)
+        line = start.append(f" {new:<4} {source:<12} ").append(safe(headline), style=style)
         if self._console.is_terminal:
             line.truncate(self._console.width, overflow="ellipsis")
         line.rstrip()
@@ -356,12 +354,12 @@ def _lines(console: Console, heading: str, lines: Sequence[str]) -> None:
     if lines:
         _heading(console, heading)
     for line in lines:
-        _paragraph(console, f"• {line}", indent="  ", first="")
+        paragraph(console, f"• {line}", indent="  ", first="")
     if lines:
         console.print()
 
 
-def _paragraph(
+def paragraph(
     console: Console,
     words: str,
     *,
@@ -371,7 +369,7 @@ def _paragraph(
     marks: bool = False,
 ) -> None:
     """Words wrapped to the terminal; marks: [1] in cyan."""
-    for block in _safe(words).split("\n"):
+    for block in safe(words).split("\n"):
         wrapped = textwrap.fill(
             block,
             min(console.width, _WIDEST),
@@ -392,7 +390,7 @@ def _print(console: Console, text: Text, indent: str) -> None:
         console.print(Text(indent if number else "").append_text(line), soft_wrap=True)
 
 
-def _safe(words: str) -> str:
+def safe(words: str) -> str:
     """Without control characters (escape sequences) and without characters that turn the direction of writing."""
     return "".join(
         c for c in words if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co")

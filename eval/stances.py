@@ -1,4 +1,4 @@
-"""Hand labels of who speaks and at what stage in; how often agent/stance.py agrees, and how often what ships is right, out.
+"""Hand labels of who speaks and at what stage in; how often ingest/stance.py agrees, and how often what ships is right, out.
 
     python -m eval.stances --corpus DIR [--half dev|kept]
 
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.reply import Speaker, Stage
-from agent.stance import lead_in, stance
 from eval.forgeries import share
 from ingest.quote import fingerprint
+from ingest.stance import lead_in, stance
 
 GOLD = Path(__file__).parent / "gold" / "stance.jsonl"
 _HEADING = re.compile(r"<h>(.*?)(?:</h>|\n)")

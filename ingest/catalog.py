@@ -49,6 +49,8 @@ CREATE TABLE IF NOT EXISTS ledger(
   message TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '', warnings TEXT NOT NULL DEFAULT '',
   documents INTEGER NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0, budget TEXT NOT NULL DEFAULT '',
   seconds REAL NOT NULL DEFAULT 0, recorded_at INTEGER NOT NULL, PRIMARY KEY(path, sha256)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rule_events(
+  offset INTEGER PRIMARY KEY REFERENCES documents(offset), extractor TEXT NOT NULL, events TEXT NOT NULL);
 """
 
 
@@ -283,7 +285,29 @@ class Catalog:
         marks = ", ".join(f":{name}" for name in values)
         self._db.execute(f"INSERT OR REPLACE INTO ledger({names}) VALUES({marks})", values)
 
+    def write_rule_events(self, rows: Sequence[tuple[int, str, str]]) -> None:
+        """What was read of rules out of documents: (offset, extractor, JSON); derived, so rows are replaced."""
+        with transaction(self._db, self._lock):
+            self._db.executemany("INSERT OR REPLACE INTO rule_events VALUES(?,?,?)", rows)
+
     # ---- reading
+
+    def rule_events(self) -> list[tuple[int, str]]:
+        """(offset, JSON) of what was read of rules out of each document, see ingest/rules/held.py."""
+        with self._lock:
+            return self._db.execute(
+                "SELECT offset, events FROM rule_events ORDER BY offset"
+            ).fetchall()
+
+    def without_rule_events(self, extractor: str) -> list[int]:
+        """Offsets of the documents whose rule events that extractor has not read."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT offset FROM documents WHERE offset NOT IN"
+                " (SELECT offset FROM rule_events WHERE extractor=?) ORDER BY offset",
+                (extractor,),
+            ).fetchall()
+        return [int(row[0]) for row in rows]
 
     def head(self) -> int:
         """The offset of the newest document; 0 when there is none."""

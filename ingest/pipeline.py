@@ -1,5 +1,5 @@
-"""Files in, indexed documents out: THE FLOW of ingest: read → parse → record → chunk → embed →
-index.
+"""Files in, indexed documents out: THE FLOW of ingest: read → parse → record → read rule events →
+chunk → embed → index.
 
 Every step can be killed at any instruction and the same command finishes the work: documents and
 their ledger rows are recorded in one transaction, what is recorded but not indexed is found by
@@ -23,6 +23,7 @@ from ingest.index import Cut, Index
 from ingest.metadata import identifiers, public_moment
 from ingest.moment import parse_moment
 from ingest.parse.worker import Failed, Job, Parsed, ParseWorkers, Part
+from ingest.rules.held import derive
 
 # Embedded and committed together: few commits for many small files, little lost to a kill.
 GROUP_CHARACTERS = 400_000
@@ -216,6 +217,7 @@ def _record(
     ledger = [_held_row(parsed, digests[parsed.job.name]) for parsed in group]
     before = catalog.head()
     held = catalog.record(arrivals, ledger)
+    derive(catalog, [h for h in held if h.offset > before])
     report.added += len({h.offset for h in held if h.offset > before})
     return held
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from agent.stance import lead_in, stance
 from api.recheck import recheck
 from api.schemas import Answer
 from ingest.catalog import Catalog
+from ingest.stance import lead_in, stance
 from tests.api.fakes import an_answer, fill
 
 

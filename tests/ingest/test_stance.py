@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.reply import Speaker, Stage
-from agent.stance import lead_in, stance
 from eval.stances import evaluate
+from ingest.stance import lead_in, stance
 
 C, M, S = Speaker.COMMISSION, Speaker.COMMENTER, Speaker.STUDY
 E, ELSE = Speaker.EXCHANGE, Speaker.OTHER

@@ -6,9 +6,30 @@ heading next, the kind of document last. Measured against hand labels in eval/go
 
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import lru_cache
 
-from agent.reply import Speaker, Stage
+
+class Speaker(StrEnum):
+    """Whose view a quoted sentence states."""
+
+    COMMISSION = "Commission"
+    COMMENTER = "commenter"
+    STUDY = "study"
+    EXCHANGE = "exchange"
+    OTHER = "other"
+
+
+class Stage(StrEnum):
+    """At what stage of rulemaking the quoted sentence stands."""
+
+    PRIOR_LAW = "prior law"
+    PROPOSED = "proposed"
+    REJECTED = "considered and rejected"
+    ADOPTED = "adopted"
+    HYPOTHETICAL = "hypothetical"
+    BACKGROUND = "background"
+
 
 _SAYING = (
     r"(?:stat|argu|suggest|recommend|not|assert|contend|claim|believ|oppos|object|question|request|express|advocat|"

@@ -1,0 +1,265 @@
+"""A catalog, a section and a moment in; the state of the rule and its timeline, with quotes, as forms out."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
+
+from pydantic import Field
+
+from api.schemas import Form
+from ingest.catalog import Catalog, Filters
+from ingest.document import Authority, DocType, Kind
+from ingest.moment import end_of_day
+from ingest.quote import quote_at
+from ingest.rules import names
+from ingest.rules.events import About, EventKind, Role
+from ingest.rules.held import Book, Known, open_book
+from ingest.rules.overlay import MARK, Laid
+from ingest.rules.state import Line, Part, Standing, State, known_day, state
+
+CAUTION = "codified text of the point in time it was taken at: no proof that it is in force"
+
+
+class Basis(Form):
+    """The passage a statement rests on: `quote` is the stored text of the document at [start, end)."""
+
+    document_id: str
+    title: str
+    reference: str
+    authority: Authority
+    known_at: datetime
+    known_basis: str = Field(description="What known_at rests on.")
+    start: int
+    end: int
+    quote: str
+    sha256: str
+
+
+class Statement(Form):
+    """One line of a state."""
+
+    part: Part
+    text: str = Field(description="What is said, with whose word it is.")
+    source: str = Field(
+        description="'documents', or 'events file' for a fact written by hand, with its citation."
+    )
+    inferred: bool = Field(description="It follows from what is stated, and is stated nowhere.")
+    basis: tuple[Basis, ...]
+
+
+class RuleText(Form):
+    """Where wording of the section stands in a document held."""
+
+    document_id: str
+    title: str
+    reference: str
+    doc_type: DocType
+    known_at: datetime
+    start: int
+    end: int
+    note: str
+
+
+class Coverage(Form):
+    """What the documents held can say of the section at all."""
+
+    documents: int = Field(description="Documents known by then that state an event of it.")
+    first_known: datetime | None
+    last_known: datetime | None
+    held_through: date | None = Field(
+        description="The day in 'according to the documents held, through'."
+    )
+    last_ingested: datetime | None = Field(
+        description="When the newest document of any kind was brought in."
+    )
+
+
+class RuleState(Form):
+    """What a section was on a civil day in New York, as known by `as_of`."""
+
+    section: str
+    as_of: datetime
+    on: date
+    standing: Standing = Field(description="According to the documents alone.")
+    standing_with_events_file: Standing
+    statements: tuple[Statement, ...]
+    texts: tuple[RuleText, ...]
+    coverage: Coverage
+
+
+class TimelineEvent(Form):
+    """One event; `on` is null where only a wording is stated. source: 'documents' or 'events file'."""
+
+    kind: EventKind
+    on: date | None
+    relative: str | None
+    role: Role | None
+    about: About
+    sections: tuple[str, ...]
+    by_name: bool
+    release: str | None
+    known_on: date
+    source: str
+    note: str = ""
+    basis: tuple[Basis, ...]
+
+
+class Timeline(Form):
+    """Events of a section by day, as known by `as_of`."""
+
+    section: str
+    as_of: datetime
+    held_through: date | None
+    events: tuple[TimelineEvent, ...]
+
+
+# ---- the book, read once for each state of the catalog
+
+_LOCK = threading.Lock()
+_BOOKS: OrderedDict[tuple[Path, int], Book] = OrderedDict()
+_KEPT = 4
+
+
+def book_of(catalog: Catalog) -> Book:
+    """The rule book of what the catalog holds now; read again once something was added."""
+    key = (catalog.home, catalog.head())
+    with _LOCK:
+        if key not in _BOOKS:
+            _BOOKS[key] = open_book(catalog)
+            while len(_BOOKS) > _KEPT:
+                _BOOKS.popitem(last=False)
+        return _BOOKS[key]
+
+
+def forget(catalog: Catalog) -> None:
+    """Read the book anew next time: its events were derived again."""
+    with _LOCK:
+        for key in [k for k in _BOOKS if k[0] == catalog.home]:
+            del _BOOKS[key]
+
+
+# ---- forms
+
+
+def rule_state(catalog: Catalog, asked: str, as_of: datetime) -> RuleState:
+    """The state of what is asked for: "242.612", "Rule 611", "Order Protection Rule". Raises BadRequest on another word."""
+    book = book_of(catalog)
+    found = state(book, names.resolve(asked), as_of)
+    return RuleState(
+        section=found.section,
+        as_of=as_of,
+        on=found.on,
+        standing=found.standing,
+        standing_with_events_file=found.with_file,
+        statements=tuple(_statement(line, found, catalog) for line in found.lines),
+        texts=tuple(_texts(found.section, as_of, catalog)),
+        coverage=_coverage(found, book),
+    )
+
+
+def timeline(catalog: Catalog, asked: str, as_of: datetime) -> Timeline:
+    """The events of a section, those of one day and kind together, by the day they state or, without one, were known."""
+    book = book_of(catalog)
+    found = state(book, names.resolve(asked), as_of)
+    groups: dict[tuple[object, ...], list[Known]] = {}
+    for known in found.events:
+        event = known.event
+        when = event.on or event.relative or known.held.work_id
+        groups.setdefault((event.kind, when, event.role), []).append(known)
+    rows = [_row(group, catalog) for group in groups.values()]
+    laid = [x for line in found.lines for x in line.laid]
+    rows += [_laid(x) for x in laid]
+    rows.sort(key=lambda row: (row.on or row.known_on, row.known_on, row.kind))
+    return Timeline(
+        section=found.section, as_of=as_of, held_through=found.held_through, events=tuple(rows)
+    )
+
+
+def standings(
+    catalog: Catalog, asked: str, days: Iterable[date]
+) -> list[tuple[date, Standing, Standing]]:
+    """(day, standing by the documents, standing with the events file) on each day, as known by its end."""
+    book, section = book_of(catalog), names.resolve(asked)
+    states = [state(book, section, end_of_day(day)) for day in days]
+    return [(s.on, s.standing, s.with_file) for s in states]
+
+
+def _statement(line: Line, found: State, catalog: Catalog) -> Statement:
+    whose = f"according to the documents held, through {found.held_through}"
+    if line.laid:
+        whose = f"according to the {MARK}, not to a document held"
+    words = f"{line.text[:1].upper()}{line.text[1:]}"
+    return Statement(
+        part=line.part,
+        text=f"{words}, {whose}.",
+        source=MARK if line.laid else "documents",
+        inferred=line.inferred,
+        basis=tuple(_basis(known, catalog) for known in line.basis),
+    )
+
+
+def _basis(known: Known, catalog: Catalog) -> Basis:
+    held, event = known.held, known.event
+    quote = quote_at(catalog.text(held.id), event.start, event.end)
+    return Basis(
+        document_id=held.id, title=held.title, reference=held.reference, authority=held.authority,
+        known_at=known.known_at, known_basis=known.basis, start=quote.start, end=quote.end,
+        quote=quote.text, sha256=quote.sha256,
+    )  # fmt: skip
+
+
+def _row(group: list[Known], catalog: Catalog) -> TimelineEvent:
+    first = group[0].event
+    return TimelineEvent(
+        kind=first.kind,
+        on=first.on,
+        relative=first.relative,
+        role=first.role,
+        about=first.about,
+        sections=names.unique(s for known in group for s in known.event.sections),
+        by_name=all(known.event.by_name for known in group),
+        release=next((k.event.release for k in group if k.event.release), None),
+        known_on=min(map(known_day, group)),
+        source="documents",
+        basis=tuple(_basis(known, catalog) for known in group),
+    )
+
+
+def _laid(laid: Laid) -> TimelineEvent:
+    event = laid.event
+    return TimelineEvent(
+        kind=event.kind, on=event.on, relative=event.relative, role=event.role, about=event.about,
+        sections=event.sections, by_name=False, release=event.release, known_on=laid.known_on, source=MARK,
+        note=f"{laid.what} ({laid.citation})", basis=(),
+    )  # fmt: skip
+
+
+def _texts(section: str, as_of: datetime, catalog: Catalog) -> Iterable[RuleText]:
+    """Wording of the section: codified, or as a release sets it out; known by then, newest first."""
+    wanted = names.base(section)
+    held = [h for h in catalog.documents(Filters(cfr_section=wanted)) if h.known_at <= as_of]
+    for document in sorted(held, key=lambda h: h.known_at, reverse=True):
+        sections = [
+            s for s in catalog.body(document.id)[1]
+            if s.kind is Kind.RULE_TEXT and any(wanted in heading.replace(". ", ".") for heading in s.path)
+        ]  # fmt: skip
+        if sections:
+            codified = document.doc_type is DocType.REGULATION
+            yield RuleText(
+                document_id=document.id, title=document.title, reference=document.reference, doc_type=document.doc_type,
+                known_at=document.known_at, start=sections[0].start, end=sections[-1].end,
+                note=CAUTION if codified else "as this release sets it out",
+            )  # fmt: skip
+
+
+def _coverage(found: State, book: Book) -> Coverage:
+    moments = sorted({known.held.id: known.known_at for known in found.events}.values())
+    return Coverage(
+        documents=len(moments),
+        first_known=moments[0] if moments else None,
+        last_known=moments[-1] if moments else None,
+        held_through=found.held_through,
+        last_ingested=book.through,
+    )
