@@ -9,9 +9,22 @@ from fastapi import FastAPI
 from api import problems
 from api.asking import ProcessAsker, ThreadAsker
 from api.deps import Opened
+from api.features import open_features
 from api.guard import Guard
+from api.metrics import Metrics
 from api.problems import STATUS
-from api.routes import ask, documents, health, news, search
+from api.routes import (
+    ask,
+    compare,
+    documents,
+    features,
+    health,
+    impacts,
+    news,
+    rules,
+    search,
+    stream,
+)
 from api.schemas import Problem
 from api.scoring import BackgroundScorer
 from api.services import Services, open_catalog, open_services, open_tape
@@ -44,23 +57,28 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             "default": {"model": Problem, "description": "Any other error, as RFC 9457 problem."},
         },
     )
-    app.add_middleware(Guard, request_bytes=settings.request_bytes)
+    app.add_middleware(
+        Guard,
+        request_bytes=settings.request_bytes,
+        of_paths={"/v1/features": settings.instants_bytes},
+    )
     problems.install(app)
-    for noun in (ask, search, documents, news, health):
+    for noun in (ask, search, documents, rules, impacts, compare, news, features, stream, health):
         app.include_router(noun.router)
     return app
 
 
 async def _open(settings: Settings, services: Services | None, stack: AsyncExitStack) -> Opened:
     tape = stack.enter_context(open_tape(settings))
-    scorer = BackgroundScorer(settings, running=services is None)
+    features = await stack.enter_async_context(open_features(settings, Metrics()))
+    scorer = BackgroundScorer(settings, running=services is None, recorded=features.folding.wake)
     stack.push_async_callback(scorer.close)
     if services is None and settings.ask_workers:
         catalog = stack.enter_context(open_catalog(settings))
         workers = ProcessAsker(settings)
         stack.push_async_callback(workers.close)
-        return Opened(settings, catalog, workers, tape, scorer)
+        return Opened(settings, catalog, workers, tape, scorer, features)
     opened = services or stack.enter_context(open_services(settings))
     threads = ThreadAsker(opened)
     stack.push_async_callback(threads.close)
-    return Opened(settings, opened.catalog, threads, tape, scorer)
+    return Opened(settings, opened.catalog, threads, tape, scorer, features)

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.requests import HTTPConnection
 
 from api.asking import Asker
+from api.features import Features
 from api.scoring import BackgroundScorer
 from api.settings import Settings
 from ingest.catalog import Catalog
@@ -14,13 +16,15 @@ from sentiment.log import Tape
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What lifespan opens: documents and news are read here, questions go to the asker, news waits for the scorer."""
+    """What lifespan opens: documents and news are read here, questions go to the asker, news waits for the scorer,
+    and features come from a store that follows both."""
 
     settings: Settings
     catalog: Catalog
     asker: Asker
     tape: Tape
     scorer: BackgroundScorer
+    features: Features
 
 
 def _opened(request: Request) -> Opened:
@@ -40,7 +44,19 @@ def _tape(request: Request) -> Tape:
     return _opened(request).tape
 
 
+def _features(request: HTTPConnection) -> Features:
+    opened: Opened = request.app.state.opened
+    return opened.features
+
+
+def _settings(request: HTTPConnection) -> Settings:
+    opened: Opened = request.app.state.opened
+    return opened.settings
+
+
 OpenedDep = Annotated[Opened, Depends(_opened)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
 AskerDep = Annotated[Asker, Depends(_asker)]
+FeaturesDep = Annotated[Features, Depends(_features)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
 TapeDep = Annotated[Tape, Depends(_tape)]

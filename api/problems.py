@@ -1,13 +1,18 @@
 """Errors in, RFC 9457 problem+json out: the one table of error class and HTTP status."""
 
 import logging
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
+from typing import TypeVar
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.schemas import Problem
 from ingest.errors import (
@@ -31,6 +36,14 @@ STATUS: dict[type[RegTapeError], int] = {
     Damaged: 500,
 }
 
+# Where the program and the HTTP interface name a thing differently.
+_FIELDS_HERE = {"feature_set": "set", "symbol": "symbols"}
+
+_ERRORS_TOLD = 50
+_CLIENT_CLOSED = 499  # as nginx logs it
+
+Form = TypeVar("Form", bound=BaseModel)
+
 log = logging.getLogger(__name__)
 
 
@@ -52,12 +65,48 @@ def respond(problem: Problem, headers: dict[str, str] | None = None) -> JSONResp
     )
 
 
+def problem_of_request(error: RequestValidationError, instance: str) -> Problem:
+    """What a client is told of a request that cannot be read: which parts, and why."""
+    # Each error's own "input" and "ctx" stay behind: what a client sent is not echoed.
+    told = error.errors()[:_ERRORS_TOLD]
+    errors = [{"where": "/".join(map(str, e["loc"])), "why": str(e["msg"])} for e in told]
+    detail = "; ".join(f"{e['where']}: {e['why']}" for e in errors[:3])
+    return Problem(title="BadRequest", status=422, detail=detail, instance=instance, errors=errors)
+
+
+def read_form(form: type[Form], found: object, where: str) -> Form:
+    """An object of JSON as one of our forms. Raises RequestValidationError."""
+    try:
+        return form.model_validate(found)
+    except ValidationError as exc:
+        errors = [error | {"loc": (where, *error["loc"])} for error in exc.errors()]
+        raise RequestValidationError(errors) from exc
+
+
+@contextmanager
+def naming_field(where: str) -> Iterator[None]:
+    """Within it a refusal names its field as those of the framework do; those of feature reads begin with it.
+
+    where: "query" or "body".
+    """
+    try:
+        yield
+    except BadRequest as exc:
+        word = re.match(r"[a-z_]*", str(exc))
+        field = word[0] if word else ""
+        loc = dict.fromkeys(
+            (where, _FIELDS_HERE.get(field, field))
+        )  # once, where all of it is meant
+        raise RequestValidationError([{"loc": tuple(loc), "msg": str(exc)}]) from exc
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of every route as a problem."""
-    handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[JSONResponse]]] = {
+    handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         RegTapeError: _ours,
         RequestValidationError: _unreadable_request,
         HTTPException: _of_the_framework,
+        ClientDisconnect: _gone,
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
@@ -72,14 +121,7 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 
 async def _unreadable_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    # Each error's own "input" and "ctx" stay behind: what a client sent is not echoed.
-    errors = [{"where": "/".join(map(str, e["loc"])), "why": str(e["msg"])} for e in error.errors()]
-    detail = "; ".join(f"{e['where']}: {e['why']}" for e in errors[:3])
-    return respond(
-        Problem(
-            title="BadRequest", status=422, detail=detail, instance=request.url.path, errors=errors
-        )
-    )
+    return respond(problem_of_request(error, request.url.path))
 
 
 async def _of_the_framework(request: Request, error: Exception) -> JSONResponse:
@@ -89,6 +131,11 @@ async def _of_the_framework(request: Request, error: Exception) -> JSONResponse:
         title=title, status=error.status_code, detail=str(error.detail), instance=request.url.path
     )
     return respond(problem, dict(error.headers or {}))
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nobody is there to be answered, and nothing is wrong here."""
+    return Response(status_code=_CLIENT_CLOSED)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

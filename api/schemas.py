@@ -454,6 +454,115 @@ class NewsAdded(Form):
     rows: tuple[NewsAddedRow, ...]
 
 
+class FeatureStated(Form):
+    """What a feature is. empty: what null means; half_life: seconds; available: whether this program computes it yet."""
+
+    name: str
+    scope: str
+    window: str
+    meaning: str
+    unit: str
+    empty: str
+    version: int
+    half_life: float | None
+    ddof: int | None
+    available: bool
+
+
+class FeatureSet(Form):
+    """A named set of features; it changes only with its version."""
+
+    name: str
+    version: int
+    meaning: str
+    names: tuple[str, ...]
+
+
+class FeatureCatalogue(Form):
+    """Every feature. feature_version names the definitions of all; statuses: what a value can be."""
+
+    feature_version: str
+    statuses: dict[str, str]
+    sets: tuple[FeatureSet, ...]
+    features: tuple[FeatureStated, ...]
+
+
+FeatureStatus = Literal["PRESENT", "EMPTY", "STALE", "UNKNOWN_SYMBOL"]
+
+
+class FeatureReceipt(Form):
+    """What a vector was computed from, enough to compute it again: `regtape features verify`."""
+
+    offset: int
+    hash: str
+    symbol: str
+    entity: str
+    as_of: datetime
+    view: str
+    model: str | None
+    latency: int
+    features: str | tuple[str, ...]
+    feature_version: str
+    values: str = Field(description="SHA-256 of the values served.")
+
+
+class Freshness(Form):
+    """How up to date a read is. watermark: everything known up to it had a score."""
+
+    newest_known_at: datetime | None
+    scoring_lag_seconds: float
+    watermark: datetime
+
+
+class FeatureVector(Form):
+    """The features of one symbol as of one instant; null where there is nothing."""
+
+    symbol: str
+    entity: str = Field(description="The company that the symbol meant that day.")
+    as_of: datetime
+    known_at: datetime | None = Field(description="Of the newest item that contributes.")
+    model_version: str | None
+    feature_version: str
+    values: dict[str, float | None]
+    status: dict[str, FeatureStatus]
+    freshness: Freshness
+    backfilled: bool = Field(description="Whether any contributing item was loaded as history.")
+    model_lookahead: bool | None = Field(
+        description="Whether as_of is not after the day through which a model in use was trained; null: not stated."
+    )
+    receipt: FeatureReceipt
+
+
+class FeatureVectors(Form):
+    """The features of several symbols as of one instant, of one state of the log."""
+
+    vectors: tuple[FeatureVector, ...]
+
+
+class FeatureBlock(Form):
+    """Rows of one symbol: for each of `as_of` a row of values and one of places in `statuses`."""
+
+    symbol: str
+    as_of: tuple[datetime, ...]
+    known_at: tuple[datetime | None, ...]
+    values: tuple[tuple[float | None, ...], ...]
+    status: tuple[tuple[int, ...], ...]
+    backfilled: tuple[bool, ...]
+    model_lookahead: tuple[bool, ...] | None
+
+
+class FeatureMatrix(Form):
+    """The features of symbols at instants, of one state of the log, in blocks."""
+
+    offset: int
+    hash: str
+    feature_version: str
+    model_versions: tuple[str, ...]
+    features: tuple[str, ...]
+    statuses: tuple[FeatureStatus, ...]
+    blocks: tuple[FeatureBlock, ...]
+
+
 class Lag(BaseModel):
     """How far scoring is behind logging. A slow or missing scorer delays scores and loses no news, so it fails nothing."""
 

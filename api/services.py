@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -17,7 +17,10 @@ from ingest.parse.worker import Limits, ParseWorkers
 from ingest.vectors import ChromaVectors, Vectors
 from sentiment.entities import Resolver, open_resolver
 from sentiment.log import Tape
+from sentiment.read import Reader
 from sentiment.scorer import Scorer, open_scorer
+from sentiment.store import MemoryStore, Store
+from sentiment.store_redis import RedisStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,22 @@ def open_scoring(settings: Settings) -> Scoring:
         settings.news_scorer, threads=settings.threads, cache_dir=settings.models_folder
     )
     return Scoring(open_resolver(settings.aliases), scorer)
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[Store]:
+    """Where online features are kept: Redis, where settings name one, else the memory of this process.
+
+    Raises SourceDown when the Redis that they name does not answer.
+    """
+    store: Store = RedisStore(settings.redis_url) if settings.redis_url else MemoryStore()
+    with closing(store):
+        yield store
+
+
+def open_reader(settings: Settings, tape: Tape, store: Store | None = None) -> Reader:
+    """What reads features of a tape; `store`: that follows it."""
+    return Reader(tape, open_resolver(settings.aliases), store)
 
 
 @contextmanager

@@ -60,6 +60,23 @@ class Settings(BaseSettings):
         default=None,
         description="A table of names and tickers of your own, laid over the one that is packaged.",
     )
+    redis_url: str | None = Field(
+        default=None,
+        description="Redis that holds online features, redis://host:port/0; unset: memory of `serve`.",
+    )
+    record_reads: Path | None = Field(
+        default=None, description="A folder in which `serve` keeps every feature read; unset: none."
+    )
+    push_waiting: int = Field(
+        default=256,
+        ge=1,
+        description="Pushed features that may wait for a reader before it is dropped.",
+    )
+    push_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="A pushed stream that is silent for so long says that it lives.",
+    )
     parse_workers: int = Field(
         default_factory=_cores, ge=1, description="Processes that parse documents."
     )
@@ -84,6 +101,11 @@ class Settings(BaseSettings):
     )
     request_bytes: int = Field(
         default=1_000_000, ge=1024, description="A larger HTTP request body is refused."
+    )
+    instants_bytes: int = Field(
+        default=32_000_000,
+        ge=1024,
+        description="As request_bytes, for instants of POST /v1/features.",
     )
 
     @property

@@ -2,12 +2,7 @@
 
 accuracy, macro_f1   of the most probable class; F1 is averaged over the classes that occur as truth or as answer
 nll                  mean negative log of the true class's probability (at least 1e-12)
-ece                  expected calibration error of the most probable class: mean over bins of |confidence - share right|,
-                     weighted by their size. Bins hold equally many (equal values stay together), BINS of them but 20 at
-                     least in each. Debiased as Kumar, Liang and Ma (2019, "Verified Uncertainty Calibration") do it: what a
-                     perfectly calibrated model would show by chance in bins of that size is taken off; their normal
-                     approximation, here with the mean of |normal| in closed form. Not below 0.
-ece_l2               the same as a root mean square, debiased by the variance of each bin's share
+ece, ece_l2          calibration errors; sentiment/calibration.py says how
 
 Judgements of one row (a headline's targets) share their errors, so the bootstrap draws rows. The bins stay where they were; an
 interval of a calibration error is the debiased value plus how far draws lie from the plain one, since a draw has the chance
@@ -16,18 +11,26 @@ errors of the data besides its own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erf, exp, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.scoring import DRAWS, SEED, Measure, Measures
+from sentiment.calibration import (
+    LEAST_IN_A_BIN,
+    Floats,
+    Ints,
+    bins_for,
+    calibration_errors,
+    equal_mass_bins,
+)
 
-BINS, LEAST_IN_A_BIN = 15, 20
+__all__ = [  # with those of sentiment/calibration.py that go along
+    "FEWEST", "Judged", "accuracy", "bins_for", "by_class", "calibration_errors", "confusion", "equal_mass_bins", "macro_f1",
+    "measures",
+]  # fmt: skip
+
 FEWEST = 5 * LEAST_IN_A_BIN  # judgements; of fewer there is no calibration error worth the name
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,47 +122,6 @@ def _losses(judged: Judged) -> Floats:
 
 
 # ---- calibration
-
-
-def calibration_errors(
-    confidence: Floats, right: Floats, bins: Ints, weights: Floats | None = None
-) -> dict[str, float]:
-    """ece and ece_l2 as stated above, and "plain" and "plain_l2", which are not debiased. bins: of each judgement."""
-    size = np.bincount(bins, weights).astype(float)
-    held = size > 0
-    size = size[held]
-    sure = np.bincount(bins, confidence if weights is None else confidence * weights)[held] / size
-    share = np.bincount(bins, right if weights is None else right * weights)[held] / size
-    gap, part = np.abs(sure - share), size / size.sum()
-    variance = share * (1 - share) / np.maximum(size - 1, 1)
-    chance = np.array([_mean_size(g, sqrt(v)) for g, v in zip(gap, variance, strict=True)])
-    plain, square = float(part @ gap), float(part @ gap**2)
-    return {
-        "plain": plain,
-        "plain_l2": sqrt(square),
-        "ece": max(0.0, 2 * plain - float(part @ chance)),
-        "ece_l2": sqrt(max(0.0, square - float(part @ variance))),
-    }
-
-
-def equal_mass_bins(confidence: Floats, count: int) -> Ints:
-    """The bin of each, equally many in each; equal values stay together, so there may be fewer bins."""
-    edges = np.unique(np.quantile(confidence, np.arange(1, count) / count, method="lower"))
-    places: Ints = np.searchsorted(edges, confidence, side="left")
-    return np.unique(places, return_inverse=True)[1]
-
-
-def bins_for(judgements: int) -> int:
-    """How many bins so many judgements are divided into."""
-    return max(1, min(BINS, judgements // LEAST_IN_A_BIN))
-
-
-def _mean_size(mean: float, deviation: float) -> float:
-    """The mean of |x| for a normal x."""
-    if deviation == 0:
-        return abs(mean)
-    z = mean / deviation
-    return deviation * sqrt(2 / pi) * exp(-z * z / 2) + mean * erf(z / sqrt(2))
 
 
 def _calibration(judged: Judged, draws: Sequence[Floats]) -> Measures:

@@ -16,9 +16,10 @@ import numpy as np
 
 from api.console import DONE, note, print_json, regtape_command, settings, wants_json
 from api.console import progress as show_progress
-from eval.classes import BINS, LEAST_IN_A_BIN, Judged, by_class, confusion, measures
+from eval.classes import Judged, by_class, confusion, measures
 from eval.scoring import DRAWS, SEED, Measure, Measures
 from ingest.errors import BadRequest
+from sentiment.calibration import BINS, LEAST_IN_A_BIN
 from sentiment.scorer import LABELS, Marked, Probabilities, Scorer, mentions
 
 _AT_A_TIME = 512

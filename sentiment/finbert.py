@@ -64,6 +64,7 @@ class Head(BaseModel, frozen=True):
         default=None, gt=0, description="Divides the logits of a target; None: as of a text."
     )
     max_tokens: int = Field(default=128, ge=8, description="Word pieces of a run, all included.")
+    compares: bool = Field(default=False, description="Whether it was taught by comparisons.py.")
     trained_through: str | None = Field(default=None, description="As a Scorer says it.")
     notice: str | None = Field(default=None, description="As a Scorer says it.")
 
@@ -132,7 +133,7 @@ def open_finbert(
         verify(folder)
         graph = (folder / "model.int8.onnx").read_bytes()
         digest = sha256((folder / "tokenizer.json").read_bytes() + graph)
-        reader = Reader(open_tokenizer(folder / "tokenizer.json"), head.max_tokens, marks=True)
+        reader = _reader(head, folder / "tokenizer.json")
         return Classifier(
             name, head, reader, onnx_logits(graph, threads), version=digest.hexdigest()
         )
@@ -150,9 +151,7 @@ def open_bert(
     """Open BERT weights with a head that bert_graph.py can build. Raises ModelMissing where it cannot."""
     weights = Weights(folder)
     settings = EncoderSettings(precision=precision, output="logits", max_tokens=head.max_tokens)
-    reader = Reader(
-        open_tokenizer(weights.tokenizer), head.max_tokens, marks=head.head == "mean+target"
-    )
+    reader = _reader(head, weights.tokenizer)
     tried = _tried(reader) if precision == "int8" else []
     try:
         graph = built_graph(weights, settings, cache_dir or user_cache(), tried)
@@ -174,6 +173,11 @@ def read_head(folder: Path) -> Head:
     if sorted(head.labels) != sorted(LABELS):
         raise ModelMissing(f"{folder}: labels are {head.labels}; a scorer has {LABELS}")
     return head
+
+
+def _reader(head: Head, tokenizer: Path) -> Reader:
+    marks = head.head == "mean+target"
+    return Reader(open_tokenizer(tokenizer), head.max_tokens, marks=marks, compares=head.compares)
 
 
 def onnx_logits(graph: bytes, threads: int | None = None) -> Logits:
@@ -257,7 +261,7 @@ def export(folder: Path, out: Path, *, keep_fp32: bool = False) -> Exported:
     mean), ModelMissing when the folder holds no weights of ours.
     """
     weights, head = Weights(folder), read_head(folder)
-    reader = Reader(open_tokenizer(weights.tokenizer), head.max_tokens, marks=True)
+    reader = _reader(head, weights.tokenizer)
     graphs: dict[Precision, bytes] = {
         "fp32": built_graph(weights, _settings("fp32", head), None),
         "int8": built_graph(weights, _settings("int8", head), None, _tried(reader)),

@@ -18,6 +18,7 @@ What is derived lies beside the records and is written in the same transaction: 
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -78,17 +79,22 @@ CREATE TABLE IF NOT EXISTS items(
   published_at INTEGER NOT NULL, precision TEXT NOT NULL, public_at INTEGER NOT NULL, received_at INTEGER,
   language TEXT NOT NULL, refers_to TEXT, symbols TEXT NOT NULL, flags TEXT NOT NULL, url TEXT,
   headline TEXT NOT NULL, body TEXT NOT NULL, UNIQUE(source, id, content)) STRICT;
+CREATE INDEX IF NOT EXISTS item_ids ON items(offset, source, id, refers_to);
+CREATE INDEX IF NOT EXISTS revised_items ON items(source, id) WHERE revision > 1;
+CREATE INDEX IF NOT EXISTS referring_items ON items(source, refers_to) WHERE refers_to IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS scores(
   offset INTEGER PRIMARY KEY REFERENCES records, item INTEGER NOT NULL REFERENCES items,
   model INTEGER NOT NULL REFERENCES names, version INTEGER NOT NULL REFERENCES names,
   negative REAL NOT NULL, neutral REAL NOT NULL, positive REAL NOT NULL,
   novelty REAL NOT NULL, story INTEGER NOT NULL, most_like INTEGER, UNIQUE(item, version)) STRICT;
+CREATE INDEX IF NOT EXISTS scores_by_version ON scores(version);
 CREATE TABLE IF NOT EXISTS targets(
   score INTEGER NOT NULL REFERENCES scores, place INTEGER NOT NULL, entity TEXT NOT NULL, symbol TEXT NOT NULL,
   relevance REAL NOT NULL, novelty REAL NOT NULL, story INTEGER NOT NULL,
   negative REAL NOT NULL, neutral REAL NOT NULL, positive REAL NOT NULL,
   PRIMARY KEY(score, place)) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS targets_by_entity ON targets(entity, symbol);
 
 CREATE TABLE IF NOT EXISTS symbols(
   symbol TEXT NOT NULL, scored INTEGER NOT NULL, known_at INTEGER NOT NULL, offset INTEGER NOT NULL,
@@ -145,14 +151,15 @@ class Tape:
         self._path = home / "tape.db"
         self._lock, self._read_lock = threading.RLock(), threading.RLock()
         self._ids: dict[str, int] = {}
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._closed = False
         home.mkdir(parents=True, exist_ok=True)
         self._db = _open(self._path)
         try:
             # Else a power failure could take back what a receipt was given for, and other records take its offsets.
             self._db.execute("PRAGMA synchronous=FULL")
             self._prepare()
-            self._reader = _open(self._path)
-            self._reader.execute("PRAGMA query_only=ON")
+            self._reader = _open_reader(self._path)
         except BaseException:
             self._db.close()
             raise
@@ -171,6 +178,9 @@ class Tape:
     def close(self) -> None:
         """Close the database; a second call does nothing."""
         with self._lock, self._read_lock:
+            self._closed = True
+            while self._idle:
+                self._idle.pop().close()
             self._reader.close()
             self._db.close()
 
@@ -437,6 +447,22 @@ class Tape:
             raise NotKnown(f"the tape ends at offset {self.head()}, before {offset}")
         return Receipt(rows[0][0], rows[0][1].hex()) if rows else Receipt(0, START.hex())
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that reads alone, for what takes its time: it keeps no other reader of this tape waiting."""
+        try:
+            database = self._idle.pop()
+        except IndexError:
+            database = _open_reader(self._path)
+        try:
+            yield database
+        finally:
+            with self._read_lock:
+                if self._closed:
+                    database.close()
+                else:
+                    self._idle.append(database)
+
     def _read(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         with self._read_lock:
             return self._reader.execute(sql, values).fetchall()
@@ -572,8 +598,7 @@ class Tape:
         With a receipt, also that its prefix is the one the receipt was given for: whoever rewrites a record and every
         hash after it, or cuts off the end, is found by a receipt that lies elsewhere.
         """
-        with closing(_open(self._path)) as database:
-            database.execute("PRAGMA query_only=ON")
+        with closing(_open_reader(self._path)) as database:
             database.execute("BEGIN")  # one snapshot, while others go on writing
             return first_fault(database, receipt)
 
@@ -582,6 +607,12 @@ def _checked_limit(limit: int) -> int:
     if limit < 0:
         raise BadRequest(f"limit {limit} is negative")
     return limit
+
+
+def _open_reader(path: Path) -> sqlite3.Connection:
+    database = _open(path)
+    database.execute("PRAGMA query_only=ON")
+    return database
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -21,7 +21,7 @@ from transformers import logging as transformers_logging
 
 from ingest.errors import BadRequest
 from sentiment.labelled import Row
-from sentiment.pieces import CLOSES, OPENS, Reader
+from sentiment.pieces import LESS, MARKS, MORE, Reader
 from sentiment.scorer import LABELS, Marked
 
 Progress = Callable[[str, int, int, float], None]  # phase, steps done, steps in all, loss
@@ -46,7 +46,8 @@ class Recipe:
     average: float = 0.995  # of the running average of weights, which is what is kept
     dropout: float = 0.1
     max_tokens: int = 128
-    written: int = 5000  # sentences from our own patterns
+    compares: bool = True  # whether sentiment/comparisons.py tells it which figure is more
+    written: int = 9000  # sentences from our own patterns
     written_weight: float = 0.5  # of one of them in the loss, where a row of a set has 1
     freeze_words: bool = (
         True  # the word table stays, so a word unseen here keeps its place among those seen
@@ -54,7 +55,7 @@ class Recipe:
     fold_epochs: int = 3
     fold_rate: float = 1.5e-4
     fold_layers: int = (
-        2  # the lowest ones, which the folds leave as they are: a third of the time saved
+        3  # the lowest ones, which the folds leave as they are: half of the time saved
     )
     rehearsal: float = 0.2  # rows of other sets that go along with each fold, as a share of its own
 
@@ -82,7 +83,7 @@ class Dropout(nn.Module):
 class TargetBert(nn.Module):
     """BERT whose head reads the mean over all tokens beside the mean over the target's own."""
 
-    def __init__(self, config: BertConfig, open_id: int, close_id: int) -> None:
+    def __init__(self, config: BertConfig, marks: Sequence[int]) -> None:
         super().__init__()
         self.bert = BertModel(config, add_pooling_layer=False)
         width = config.hidden_size
@@ -94,8 +95,8 @@ class TargetBert(nn.Module):
             held = getattr(part, "dropout", None)
             if isinstance(held, nn.Dropout) and held.p:  # attention's is nought
                 part.dropout = Dropout(held.p)
-        self.marks = nn.Parameter(torch.zeros(2, width))
-        self.open_id, self.close_id = open_id, close_id
+        self.marks = nn.Parameter(torch.zeros(len(marks), width))
+        self.mark_ids = tuple(marks)
 
     def forward(self, batch: "Batch") -> torch.Tensor:
         """Logits (batch, 3)."""
@@ -122,16 +123,15 @@ class TargetBert(nn.Module):
 
     def _words(self, ids: torch.Tensor) -> torch.Tensor:
         words = self.bert.embeddings.word_embeddings(ids)
-        for place, mark in enumerate((self.open_id, self.close_id)):
-            words = torch.where((ids == mark)[..., None], self.marks[place].to(words.dtype), words)
+        for mark, meaning in zip(self.mark_ids, self.marks, strict=True):
+            words = torch.where((ids == mark)[..., None], meaning.to(words.dtype), words)
         states: torch.Tensor = self.bert.embeddings(inputs_embeds=words)
         return states
 
     def fold_marks(self) -> None:
         """Write the marks into the word table, where a reader of the saved weights expects them."""
         with torch.no_grad():
-            table = self.bert.embeddings.word_embeddings.weight
-            table[self.open_id], table[self.close_id] = self.marks[0], self.marks[1]
+            self.bert.embeddings.word_embeddings.weight[list(self.mark_ids)] = self.marks
 
 
 def open_base(folder: Path, dropout: float = 0.1, seed: int = 0) -> tuple[TargetBert, Tokenizer]:
@@ -153,12 +153,11 @@ def open_base(folder: Path, dropout: float = 0.1, seed: int = 0) -> tuple[Target
     )
     settings._attn_implementation = "eager"
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    opens, closes = tokenizer.token_to_id(OPENS), tokenizer.token_to_id(CLOSES)
-    if opens is None or closes is None:
-        raise BadRequest(
-            f"the vocabulary of {folder} has no {OPENS} and {CLOSES} to mark a target with"
-        )
-    model = TargetBert(settings, opens, closes)
+    found_marks = [tokenizer.token_to_id(mark) for mark in MARKS]
+    if None in found_marks[:2]:
+        raise BadRequest(f"the vocabulary of {folder} has no {MARKS[:2]} to mark a target with")
+    marks = [mark for mark in found_marks if mark is not None]
+    model = TargetBert(settings, marks)
     weights = load_file(folder / "model.safetensors")
     if not any(name.startswith("bert.") for name in weights):
         weights = {f"bert.{name}": value for name, value in weights.items()}
@@ -172,7 +171,12 @@ def open_base(folder: Path, dropout: float = 0.1, seed: int = 0) -> tuple[Target
     model.load_state_dict(found, strict=False)
     table = model.bert.embeddings.word_embeddings.weight
     with torch.no_grad():
-        model.marks[0], model.marks[1] = table[model.open_id], table[model.close_id]
+        if not config.get("regtape", {}).get("compares"):
+            for mark, word in ((MORE, "higher"), (LESS, "lower")):
+                places = tokenizer.token_to_id(mark), tokenizer.token_to_id(word)
+                if None not in places:
+                    table[places[0]] = table[places[1]]
+        model.marks.copy_(table[marks])
     return model, tokenizer
 
 
@@ -215,7 +219,7 @@ def examples_of(rows: Sequence[Row], tokenizer: Tokenizer, recipe: Recipe) -> li
 
     Of a text longer than the model its first sentence is read, or the first that names the target.
     """
-    reader = Reader(tokenizer, recipe.max_tokens, marks=True)
+    reader = Reader(tokenizer, recipe.max_tokens, marks=True, compares=recipe.compares)
     made = []
     for row in rows:
         run = reader.read(Marked(row.text, row.spans) if row.spans else row.text)[0]
@@ -432,6 +436,7 @@ def save(
         "temperature": round(temperature, 4),
         "temperature_target": round(temperature_target, 4),
         "max_tokens": recipe.max_tokens,
+        "compares": recipe.compares,
         "trained_through": trained_through,
         "notice": notice,
     }

@@ -5,24 +5,31 @@ after the text is cut into pieces:
 
     [CLS] [unused1] shell [unused2] gains as bp slides [SEP]
 
+A figure that the text compares with another one (sentiment/comparisons.py) is followed by a piece that says whether it is more
+or less:
+
+    [CLS] profit 3 . 1 mn [unused4] vs 4 . 5 mn [SEP]
+
 One text is one run. A text that is longer than the model is read sentence by sentence, each a run of its own; with a target,
 those sentences alone that name it. What is then still too long is cut: at the end, or around the first mention.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.encoder import encodable
 from ingest.errors import BadRequest, ModelMissing
 from ingest.sentences import sentences
+from sentiment.comparisons import COMPARISONS_VERSION, comparisons
 from sentiment.scorer import Marked, Span
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-PIECES_VERSION = 1  # raise it whenever the same text becomes other pieces
+PIECES_VERSION = f"2-{COMPARISONS_VERSION}"  # raise it whenever the same text becomes other pieces
 
-OPENS, CLOSES = "[unused1]", "[unused2]"
+OPENS, CLOSES, MORE, LESS = MARKS = "[unused1]", "[unused2]", "[unused3]", "[unused4]"
 LONGEST = 64  # sentences read of a text that is longer than the model
 
 
@@ -40,20 +47,27 @@ class Pieces(NamedTuple):
 
 
 class Reader:
-    """Makes Pieces. max_tokens: of one run, all included; marks: whether the model has learnt what they mean.
+    """Makes Pieces. max_tokens: of one run, all included; marks, compares: whether the model has learnt what those of a
+    target and of a comparison mean.
 
     Safe to use from several threads. Raises ModelMissing when marks are wanted and the vocabulary has none.
     """
 
-    def __init__(self, tokenizer: "Tokenizer", max_tokens: int, *, marks: bool) -> None:
-        self._tokenizer, self._marks = tokenizer, marks
+    def __init__(
+        self, tokenizer: "Tokenizer", max_tokens: int, *, marks: bool, compares: bool = False
+    ) -> None:
+        self._tokenizer, self._marks, self._compares = tokenizer, marks, compares
         around = tokenizer.encode("", add_special_tokens=True).ids  # [CLS] [SEP]
         self._before, self._after = around[: len(around) // 2], around[len(around) // 2 :]
         self._room = max_tokens - len(around)
-        ids = [tokenizer.token_to_id(mark) for mark in (OPENS, CLOSES)]
-        if marks and None in ids:
-            raise ModelMissing(f"the vocabulary has no {OPENS} and {CLOSES} to mark a target with")
-        self._opens, self._closes = (each or 0 for each in ids)
+        ids = [tokenizer.token_to_id(mark) for mark in MARKS]
+        if (marks and None in ids[:2]) or (compares and None in ids[2:]):
+            raise ModelMissing(
+                f"the vocabulary has no {OPENS} and {CLOSES} to mark a target with"
+                if None in ids[:2]
+                else f"the vocabulary has no {MORE} and {LESS} to mark a figure with"
+            )
+        self._opens, self._closes, self._more, self._less = (each or 0 for each in ids)
 
     def read(self, text: str | Marked) -> list[Pieces]:
         """The runs that a text takes: one, or one for each sentence; none where there is nothing to read.
@@ -74,18 +88,27 @@ class Reader:
     def _cut_up(self, text: str, spans: tuple[Span, ...]) -> tuple[list[int], list[Span]]:
         """Ids of the word pieces, and the mentions as half-open ranges of pieces; one that no piece is part of is none."""
         found = self._tokenizer.encode(text, add_special_tokens=False)
+        ids, places = found.ids, found.offsets
+        if self._compares:
+            self._say_comparisons(text, ids, places)
         named: list[Span] = []
         for start, end in spans:
-            inside = [
-                at for at, (a, b) in enumerate(found.offsets) if a < end and start < b and a < b
-            ]
+            inside = [at for at, (a, b) in enumerate(places) if a < end and start < b and a < b]
             if not inside:
                 continue
             if named and inside[0] < named[-1][1]:
                 named[-1] = named[-1][0], max(named[-1][1], inside[-1] + 1)
             else:
                 named.append((inside[0], inside[-1] + 1))
-        return found.ids, named
+        return ids, named
+
+    def _say_comparisons(self, text: str, ids: list[int], places: list[Span]) -> None:
+        """Put in what figures are; such a piece stands for no character, so no mention begins or ends with it."""
+        starts = [start for start, _ in places]
+        for figure in reversed(comparisons(text)):
+            at = bisect_left(starts, figure.end)
+            ids.insert(at, self._more if figure.more else self._less)
+            places.insert(at, (figure.end, figure.end))
 
     def _fitting(self, ids: list[int], named: list[Span]) -> Pieces:
         """As much as there is room for: from the start, or around the first mention where that is too far on."""

@@ -1,8 +1,11 @@
 """A host and a port in, a running server out."""
 
+from contextlib import suppress
+from pathlib import Path
+
 import click
 
-from api.console import DONE, note, regtape_command, settings
+from api.console import DONE, FAILED, note, regtape_command, settings
 from ingest.errors import BadRequest
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -23,8 +26,12 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
     "--workers", type=click.IntRange(0),
     help="Processes that answer; 0: threads of the server. Default: REGTAPE_ASK_WORKERS, 1.",
 )  # fmt: skip
-def command(host: str, port: int, workers: int | None) -> int:
-    """Serve /v1/ask, /v1/search and /v1/documents on this machine until stopped.
+@click.option(
+    "--record-reads", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    help="Keep every feature read there, for `features replay`. Default: REGTAPE_RECORD_READS, none.",
+)  # fmt: skip
+def command(host: str, port: int, workers: int | None, record_reads: Path | None) -> int:
+    """Serve answers, documents, news and features on this machine until stopped.
 
     What another process ingests meanwhile is seen without a restart.
     """
@@ -32,11 +39,12 @@ def command(host: str, port: int, workers: int | None) -> int:
         raise BadRequest(
             f"serve has no API keys yet, so it binds to {', '.join(_LOOPBACK)} and not to {host}"
         )
-    chosen = settings(ask_workers=workers)
-    import uvicorn
-
+    chosen = settings(ask_workers=workers, record_reads=record_reads)
     from api.app import create_app
+    from api.server import Server
 
     note(f"regtape: serving {chosen.home} on http://{host}:{port} (interface: /openapi.json)")
-    uvicorn.run(create_app(chosen), host=host, port=port, log_level="warning", server_header=False)
-    return DONE
+    server = Server(create_app(chosen), host, port)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return DONE if server.started else FAILED

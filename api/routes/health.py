@@ -4,9 +4,11 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import PlainTextResponse
 
 from api import schemas
 from api.deps import Opened, OpenedDep
+from api.metrics import CONTENT_TYPE
 from ingest.errors import RegTapeError
 
 router = APIRouter(tags=["health"])
@@ -20,7 +22,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get(
     "/readyz",
-    summary="Ready: catalog, index and embedder answer; how far scoring is behind",
+    summary="Ready: catalog, index, embedder and features answer; how far scoring is behind",
     responses={503: {"model": schemas.Health}},
 )
 async def readyz(opened: OpenedDep, response: Response) -> schemas.Health:
@@ -32,6 +34,7 @@ async def readyz(opened: OpenedDep, response: Response) -> schemas.Health:
         parts = await opened.asker.ping()
     except RegTapeError as exc:
         parts = {"asker": str(exc)}
+    parts |= {"features": opened.features.folding.fault}
     failing = {name: fault for name, fault in parts.items() if fault}
     response.status_code = 503 if failing else 200
     return schemas.Health(
@@ -51,6 +54,17 @@ def _lag(opened: Opened) -> schemas.Lag:
         oldest=lag.oldest if lag else None,
         fault=scorer.fault,
     )
+
+
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    summary="Freshness, reads and streams, for Prometheus",
+)
+async def read_metrics(opened: OpenedDep) -> Response:
+    """Gauges are taken when asked: newest known_at, scoring lag, watermark, and how far the feature store is."""
+    text = await run_in_threadpool(opened.features.measure, opened.scorer)
+    return Response(text, media_type=CONTENT_TYPE)
 
 
 @router.get("/version", summary="Which program, which settings")

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field
 
 from api import schemas
-from api.deps import TapeDep
+from api.deps import OpenedDep, TapeDep
 from api.news import read_page
 from api.problems import respond
 from ingest.errors import BadRequest
@@ -98,7 +98,7 @@ def read_items(wanted: Annotated[NewsQuery, Query()], tape: TapeDep) -> schemas.
 )  # fmt: skip
 async def add_items(
     request: Request,
-    tape: TapeDep,
+    opened: OpenedDep,
     backfill: Annotated[
         bool, Query(description="The rows are history, each known from its public moment.")
     ] = False,
@@ -110,7 +110,10 @@ async def add_items(
     """
     body = await request.body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return await run_in_threadpool(_add, tape, body, _ROW_A_LINE.get(kind), backfill)
+    added = await run_in_threadpool(_add, opened.tape, body, _ROW_A_LINE.get(kind), backfill)
+    opened.scorer.wake()
+    opened.features.folding.wake()
+    return added
 
 
 def _add(tape: Tape, body: bytes, format_: Format | None, backfill: bool) -> Response:

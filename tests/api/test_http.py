@@ -170,7 +170,7 @@ def test_a_document_is_not_there_before_it_was_known(client: TestClient) -> None
 def test_health_and_version(client: TestClient, services: Services) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     ready = client.get("/readyz").json()
-    assert (ready["ok"], ready["failing"]) == (["catalog", "index", "embedder"], {})
+    assert (ready["ok"], ready["failing"]) == (["catalog", "index", "embedder", "features"], {})
     assert client.get("/version").json()["fingerprint"] == services.settings.fingerprint
 
 
@@ -180,7 +180,7 @@ def test_a_part_that_fails_is_named(client: TestClient, services: Services) -> N
     response = client.get("/readyz")
 
     assert response.status_code == 503
-    assert response.json()["ok"] == ["catalog", "embedder"]
+    assert response.json()["ok"] == ["catalog", "embedder", "features"]
     assert response.json()["failing"] == {"index": "the index is gone"}
 
 

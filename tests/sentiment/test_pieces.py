@@ -30,6 +30,15 @@ def _open(folder: Path, max_tokens: int, *, marks: bool = True) -> Reader:
     return Reader(open_tokenizer(folder / "tokenizer.json"), max_tokens, marks=marks)
 
 
+@pytest.fixture(name="comparing", scope="module")
+def _comparing(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """With two pieces of the vocabulary renamed to those that say more and less."""
+    file = write_ours(tmp_path_factory.mktemp("comparing")) / "tokenizer.json"
+    text = file.read_text("utf-8").replace('"##1"', '"[unused3]"').replace('"##2"', '"[unused4]"')
+    file.write_text(text, "utf-8")
+    return Reader(open_tokenizer(file), 64, marks=True, compares=True)
+
+
 def _words(run: Pieces) -> str:
     return " ".join(PIECES[each] for each in run.ids)
 
@@ -186,3 +195,27 @@ def test_what_fits_is_read_whole_and_in_order(folder: Path, text: Marked) -> Non
     named = [text.text[start:end] for start, end in text.spans]
     pieces = [PIECES[each] for word in named for each in reader.read(word)[0].ids[1:-1]]
     assert _target(run) == pieces
+
+
+def test_a_figure_that_is_compared_is_followed_by_what_it_is(comparing: Reader) -> None:
+    (run,) = comparing.read("profit rises to 7 % from 5 % , profit of 5 % vs 7 %")
+    more, less = ids()["##1"], ids()["##2"]  # as they were called before
+    seven = run.ids.index(ids()["7"])
+    assert run.ids.count(more) == run.ids.count(less) == 1
+    assert run.ids[seven + 2] == more
+    assert run.shares == [1 / len(run.ids)] * len(run.ids)
+
+
+def test_what_is_said_of_figures_is_no_part_of_a_target(comparing: Reader, reader: Reader) -> None:
+    text = "shell profit 7 % vs 5 % , bp slides"
+    told, plain = (
+        r.read(Marked(text, ((0, 5), (text.index("bp"), text.index("bp") + 2))))[0]
+        for r in (comparing, reader)
+    )
+    assert len(told.ids) == len(plain.ids) + 1
+    assert _target(told) == _target(plain) == ["shell", "bp"]
+
+
+def test_a_vocabulary_without_the_pieces_cannot_say_comparisons(folder: Path) -> None:
+    with pytest.raises(ModelMissing, match="unused3"):
+        Reader(open_tokenizer(folder / "tokenizer.json"), 64, marks=True, compares=True)

@@ -30,6 +30,7 @@ GOOD, BAD, FLAT = (
 )
 TINY = replace(
     recipe.DEFAULT, epochs=15, batch=16, rate=2e-3, head_rate=4e-3, dropout=0.0, average=0.9, max_tokens=32, written=0,
+    compares=False,  # its vocabulary has no pieces for that
     fold_epochs=4, fold_layers=1,
     fold_rate=5e-4, smoothing=0.02,
 )  # fmt: skip

@@ -1,0 +1,203 @@
+"""A tape that grows in; a store that follows it, and counted and recorded reads of that, out: features beside the server.
+
+A thread of its own takes into the store what the tape gained, at once when the scorer says so, else within POLL_SECONDS.
+Until the store has caught up for the first time, there is nothing to read (503, and /readyz says so): a read in between
+would be of a log that ended earlier.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
+
+from starlette.exceptions import HTTPException
+
+from api.metrics import Metrics, seconds
+from api.push import Push
+from api.recording import Recording
+from api.scoring import BackgroundScorer
+from api.services import open_reader, open_store, open_tape
+from api.settings import Settings
+from sentiment.log import Tape
+from sentiment.read import STATUSES, Reader, Vector
+from sentiment.store import Store, follow
+
+POLL_SECONDS = 0.01  # how much later than it could a score is folded, at most, where another process recorded it
+_PAUSE_SECONDS = 1.0  # after a fault
+_START_SECONDS = (
+    1.0  # a small store is there before the first request, a large one is not waited for
+)
+_FLUSH_SECONDS = 1.0  # recorded reads that a killed server loses
+
+log = logging.getLogger(__name__)
+
+
+class Folding:
+    """Keeps a store in step with a tape. fault: why it does not, "" while it does.
+
+    folded: called in its thread with each offset that the store gets to; warm: once, before it is ready.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        store: Store,
+        folded: Callable[[int], None],
+        warm: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.fault = "it is rebuilt from the log"
+        self._caught_up = threading.Event()
+        self._tape, self._store = tape, store
+        self._folded, self._warm = folded, warm
+        self._stopping = False
+        self._woken = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="folding", daemon=True)
+        self._thread.start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has caught up once."""
+        return self._caught_up.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Until it is ready, or that long."""
+        self._caught_up.wait(seconds)
+
+    def wake(self) -> None:
+        """The tape has grown."""
+        self._woken.set()
+
+    def close(self) -> None:
+        """Stop at the end of a page."""
+        self._stopping = True
+        self._woken.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        applied, pause = -1, 0.0
+        while not self._stopping:
+            self._woken.wait(pause)
+            self._woken.clear()
+            try:
+                if self._tape.head() != applied:
+                    follow(self._tape, self._store, stopping=lambda: self._stopping)
+                    applied = self._store.applied().offset
+                    self._folded(applied)
+                if not self.ready:
+                    self._warm()
+            except Exception as exc:  # tried again, whatever it was; a reader is told
+                self.fault, pause = str(exc) or type(exc).__name__, _PAUSE_SECONDS
+                log.exception("the feature store could not follow the log")
+            else:
+                self.fault, pause = "", POLL_SECONDS
+                self._caught_up.set()
+
+
+class Features:
+    """What routes ask for. What is read is told to `served` on the event loop.
+
+    at_hand: whether the store is in memory, so that a read of now need not leave the event loop.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        store: Store,
+        reader: Reader,
+        metrics: Metrics,
+        push: Push,
+        folding: Folding,
+        recording: Recording | None,
+        *,
+        at_hand: bool,
+    ) -> None:
+        self.at_hand = at_hand
+        self.metrics, self.push, self.folding = metrics, push, folding
+        self._tape, self._store, self._reader = tape, store, reader
+        self._recording = recording
+        self._seconds = {name: metrics.read_seconds.labels(name) for name in ("one", "several")}
+        self._values = {status: metrics.values.labels(status.value) for status in STATUSES}
+
+    @property
+    def reader(self) -> Reader:
+        """To read from. Raises HTTPException (503) as `check` does."""
+        self.check()
+        return self._reader
+
+    def check(self) -> None:
+        """Raises HTTPException (503) until the store has caught up with the log."""
+        if not self.folding.ready:
+            detail = f"the feature store does not follow the log: {self.folding.fault}"
+            raise HTTPException(503, detail, {"Retry-After": "1"})
+
+    def served(self, vectors: Sequence[Vector], route: str, began: float) -> None:
+        """Count and record what is about to be sent. began: time.perf_counter() when it was asked for."""
+        for vector in vectors:
+            for status, number in Counter(vector.status.values()).items():
+                self._values[status].inc(number)
+            if self._recording:
+                self._recording.keep(vector)
+        self._seconds[route].observe(time.perf_counter() - began)
+
+    def flush(self) -> None:
+        """Hand what was recorded to the system."""
+        if self._recording:
+            self._recording.flush()
+
+    def measure(self, scorer: BackgroundScorer) -> bytes:
+        """The metrics as they are now; takes its time."""
+        metrics = self.metrics
+        metrics.head.set(self._tape.head())
+        metrics.applied.set(self._store.applied().offset)
+        metrics.items.set(self._store.items())
+        if scorer.version:
+            metrics.waiting.set(self._tape.lag(scorer.version).waiting)
+        if self.folding.ready:
+            fresh = self._reader.freshness()
+            metrics.newest.set(seconds(fresh.newest_known_at))
+            metrics.lag.set(fresh.scoring_lag_seconds)
+            metrics.watermark.set(seconds(fresh.watermark))
+        return metrics.text()
+
+
+@asynccontextmanager
+async def open_features(settings: Settings, metrics: Metrics) -> AsyncIterator[Features]:
+    """The store that settings name, rebuilt in the background, and everything around it."""
+    with ExitStack() as stack:
+        tape, folded = stack.enter_context(open_tape(settings)), stack.enter_context(open_tape(settings))  # fmt: skip
+        store = stack.enter_context(open_store(settings))
+        reader = open_reader(settings, tape, store)
+        recording = None
+        if settings.record_reads:
+            recording = stack.enter_context(closing(Recording(settings.record_reads)))
+        push = stack.enter_context(
+            closing(Push(tape, reader, metrics, most_waiting=settings.push_waiting))
+        )
+        # The first read loads calendars and sums up the market, which no request is to wait for.
+        folding = Folding(folded, store, push.advance, warm=lambda: reader.vector("SPY"))
+        stack.callback(folding.close)
+        features = Features(
+            tape,
+            store,
+            reader,
+            metrics,
+            push,
+            folding,
+            recording,
+            at_hand=settings.redis_url is None,
+        )
+        await asyncio.to_thread(folding.wait, _START_SECONDS)
+        flushing = asyncio.ensure_future(_flush(features))
+        try:
+            yield features
+        finally:
+            flushing.cancel()
+
+
+async def _flush(features: Features) -> None:
+    while True:
+        await asyncio.sleep(_FLUSH_SECONDS)
+        features.flush()

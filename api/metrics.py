@@ -1,0 +1,75 @@
+"""What a server reads, tells and holds in, the text that Prometheus scrapes out.
+
+Counters and histograms are kept as things happen; gauges of freshness are taken when somebody asks.
+"""
+
+from datetime import datetime
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.015, 0.03, 0.1, 0.3, 1.0, 10.0)
+
+
+class Metrics:
+    """The measurements of one server, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
+
+        def gauge(name: str, what: str) -> Gauge:
+            return Gauge(f"regtape_{name}", what, registry=registry)
+
+        self.read_seconds = Histogram(
+            "regtape_feature_read_seconds", "How long the server took for a read of features.",
+            ["route"], buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self.values = Counter(
+            "regtape_feature_values", "Values served, by status.", ["status"], registry=registry
+        )
+        self.pushed = Counter(
+            "regtape_pushed_messages", "Features told to those who listen.", registry=registry
+        )
+        self.dropped = Counter(
+            "regtape_dropped_streams", "Readers of a stream that were dropped.", registry=registry
+        )
+        self.listening = gauge("listening_streams", "Readers of a stream.")
+        self.newest = gauge(
+            "newest_known_at_seconds", "known_at of the newest item, seconds since 1970; 0: none."
+        )
+        self.lag = gauge(
+            "scoring_lag_seconds", "How long the item that waits longest for its score has waited."
+        )
+        self.waiting = gauge(
+            "scoring_waiting_items", "Items without a score of the model that scores here."
+        )
+        self.watermark = gauge(
+            "watermark_seconds", "Everything known up to it has a score; seconds since 1970."
+        )
+        self.head = gauge("tape_offset", "Offset of the newest record of the tape.")
+        self.applied = gauge(
+            "applied_offset", "Offset up to which the feature store has taken in the tape."
+        )
+        self.items = gauge("store_items", "Items of which the feature store holds something.")  # fmt: skip
+
+    def text(self) -> bytes:
+        """All of it, in the text format 0.0.4."""
+        return generate_latest(self._registry)
+
+
+def seconds(moment: datetime | None) -> float:
+    """Seconds since 1970; 0 where there is none."""
+    return moment.timestamp() if moment else 0.0

@@ -1,0 +1,269 @@
+"""The tape in, what is known of each company now out: the online side of the features, in memory or in Redis.
+
+    follow   tape → what changed since the store's head → store       one batch at a time, each applied whole or not at all
+
+A store holds what became known in the last HELD before the newest record, at one head of the tape: the same rows that
+`history.snapshot` reads there. Everything in it can be built again from the tape, and is, where it is lost.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.errors import NotKnown
+from sentiment.features import DEPTH
+from sentiment.history import (
+    DAY,
+    WAITS_HELD,
+    Batch,
+    Snapshot,
+    changes,
+    everything,
+)
+from sentiment.log import Receipt, Tape
+from sentiment.log_record import START
+from sentiment.rolling import Contributions, Ints
+from sentiment.sources import Weights
+
+# Microseconds behind the newest record: any instant of the last day can be read.
+HELD = DEPTH + DAY
+
+NOTHING = Receipt(0, START.hex())
+
+RECORDS_AT_ONCE = 1000
+
+
+class Store(Protocol):
+    """State that is read while it is written. Methods may be called from any thread; a snapshot waits for no batch."""
+
+    def applied(self) -> Receipt:
+        """The head of the tape that the store is at; that of an empty tape where it holds nothing."""
+        ...
+
+    def apply(self, batch: Batch) -> bool:
+        """Go from batch.over to batch.head, whole or not at all; False, and nothing changes, where it is elsewhere."""
+        ...
+
+    def snapshot(self, entities: Collection[str] | None, *, panel: bool = False) -> Snapshot:
+        """What is known of these entities (None: all), as `history.snapshot` tells it at the head applied, view `known`.
+
+        Rows of moments before its `since` may be there or not, waits of items known more than WAITS_HELD ago as well.
+        """
+        ...
+
+    def items(self) -> int:
+        """How many items it holds anything of."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
+
+def follow(
+    tape: Tape,
+    store: Store,
+    *,
+    weights: Weights | None = None,
+    limit: int = RECORDS_AT_ONCE,
+    stopping: Callable[[], bool] = lambda: False,
+) -> int:
+    """Fold what is new on the tape into a store, at most `limit` records at a time; how many records that were.
+
+    A store that holds nothing, or what is not of this tape, is built anew in one batch. Several may follow into one store:
+    a batch that comes second is not applied. Ends at the tape's head, or, between two batches, when `stopping` says so.
+    """
+    folded = 0
+    while not stopping():
+        over = store.applied()
+        if not _is_of(over, tape):
+            batch = everything(tape, over, HELD, weights)
+        elif over.offset < tape.head():
+            batch = changes(tape, over, HELD, limit=limit, weights=weights)
+        else:
+            break
+        if batch.head.offset == 0:
+            break
+        if store.apply(batch):
+            folded += batch.head.offset - (0 if batch.whole else over.offset)
+    return folded
+
+
+def _is_of(receipt: Receipt, tape: Tape) -> bool:
+    """Whether a store at this head can go on from there."""
+    try:
+        return receipt.offset > 0 and tape.receipt(receipt.offset) == receipt
+    except NotKnown:
+        return False
+
+
+# ---- in memory
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a MemoryStore holds at one head; replaced as a whole, so that readers need no lock."""
+
+    head: Receipt = NOTHING
+    rows: Mapping[str, Contributions] = field(default_factory=dict)
+    entities: Mapping[str, int] = field(default_factory=dict)
+    versions: tuple[str, ...] = ()
+    since: int = 0
+    first_known: int | None = None
+    newest: int | None = None
+    waiting: Ints = field(default_factory=lambda: np.empty((0, 3), np.int64))
+    rewound: int = 0
+
+
+class MemoryStore:
+    """The state of one process. A row takes 90 bytes; room is kept for a quarter more, and an eighth may be too old."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # of writers
+        self._state = _State()
+        self._tables: dict[str, _Table] = {}
+        self._where: dict[int, tuple[str, ...]] = {}  # item -> tables with rows of it
+        self._swept = 0
+        self._everything: tuple[_State, Contributions] | None = None
+
+    def applied(self) -> Receipt:
+        return self._state.head
+
+    def apply(self, batch: Batch) -> bool:
+        with self._lock:
+            before = self._state
+            if before.head != batch.over:
+                return False
+            if batch.whole:
+                self._tables, self._where, before = {}, {}, _State()
+            gone = self._taken_out(batch.items)
+            codes, rows = dict(before.entities), dict(before.rows)
+            for name in gone.keys() | batch.rows.keys():
+                new = batch.rows.get(name, Contributions.empty())
+                if name[0] == "e":
+                    code = codes.setdefault(name[1:], len(codes))
+                    new = replace(new, entity=np.full(len(new), code, np.int32))
+                table = self._tables.setdefault(name, _Table())
+                rows[name] = table.change(gone.get(name, ()), new)
+                for item in dict.fromkeys(new.item.tolist()):
+                    self._where[item] = (*self._where.get(item, ()), name)
+            if batch.whole or batch.since - self._swept >= DAY:
+                self._sweep(rows, batch.since)
+            self._state = _State(
+                batch.head, rows, codes, batch.versions, batch.since, batch.first_known, batch.newest,
+                merged_waits(before.waiting, batch), max(before.rewound, batch.rewound),
+            )  # fmt: skip
+            return True
+
+    def _taken_out(self, items: Ints) -> dict[str, list[int]]:
+        """By table, which of these items have rows there; they are no longer known to be there."""
+        gone: dict[str, list[int]] = {}
+        for item in items.tolist():
+            for name in self._where.pop(item, ()):
+                gone.setdefault(name, []).append(item)
+        return gone
+
+    def _sweep(self, rows: dict[str, Contributions], since: int) -> None:
+        """Drop what is too old where it is more than an eighth, once for each day that is told."""
+        self._swept = since
+        for name, held in list(rows.items()):
+            old = held.moment < since
+            if 8 * np.count_nonzero(old) > len(held):  # else it is not worth the moving
+                for item in dict.fromkeys(held.item[old].tolist()):
+                    self._where[item] = tuple(t for t in self._where[item] if t != name)
+                    if not self._where[item]:
+                        del self._where[item]
+                rows[name] = self._tables[name].tidy(~old)
+            if not len(rows[name]):
+                del rows[name], self._tables[name]
+
+    def snapshot(self, entities: Collection[str] | None, *, panel: bool = False) -> Snapshot:
+        state = self._state
+        wanted: Iterable[str] = state.entities if entities is None else entities
+        return Snapshot(
+            head=state.head,
+            view="known",
+            model=None,
+            own={e: rows for e in wanted if (rows := state.rows.get(f"e{e}")) is not None and len(rows)},
+            everything=self._all_of(state) if panel else None,
+            entities=state.entities,
+            versions=state.versions,
+            since=state.since,
+            first_known=state.first_known,
+            newest=state.newest,
+            waiting=state.waiting[:, 1:],
+            rewound=state.rewound,
+        )  # fmt: skip
+
+    def _all_of(self, state: _State) -> Contributions:
+        held = self._everything
+        if held is None or held[0] is not state:
+            held = self._everything = (state, Contributions.concat(list(state.rows.values())))
+        return held[1]
+
+    def items(self) -> int:
+        return len(self._where)
+
+    def close(self) -> None:
+        with self._lock:
+            self._state, self._tables, self._where = _State(), {}, {}
+            self._everything = None
+
+
+_SPARE = 4  # rows, of a table that has few
+
+_COLUMNS = tuple(column.name for column in fields(Contributions))
+
+
+class _Table:
+    """Rows in arrays with room to grow.
+
+    What was handed out stays as it was: new rows go behind its end, and whatever else changes goes into new arrays.
+    """
+
+    def __init__(self) -> None:
+        self._held = Contributions.empty()
+        self._room: list[NDArray[Any]] = [getattr(self._held, name) for name in _COLUMNS]
+
+    def change(self, gone: Collection[int], new: Contributions) -> Contributions:
+        """Without the rows of these items, and with new ones."""
+        if gone:
+            kept = ~np.isin(self._held.item, np.fromiter(gone, np.int64, len(gone)))
+            self._move(kept, len(new))
+        elif len(self._held) + len(new) > len(self._room[0]):
+            self._move(np.ones(len(self._held), np.bool_), len(new) + _SPARE + len(self._held) // 4)
+        first, last = len(self._held), len(self._held) + len(new)
+        for column, name in zip(self._room, _COLUMNS, strict=True):
+            column[first:last] = getattr(new, name)
+        self._held = Contributions(*(column[:last] for column in self._room))
+        return self._held
+
+    def tidy(self, kept: NDArray[np.bool_]) -> Contributions:
+        """Without the other rows, and without room."""
+        self._move(kept, 0)
+        return self._held
+
+    def _move(self, kept: NDArray[np.bool_], more: int) -> None:
+        rows = int(np.count_nonzero(kept))
+        moved = [np.empty(rows + more, column.dtype) for column in self._room]
+        for column, name in zip(moved, _COLUMNS, strict=True):
+            column[:rows] = getattr(self._held, name)[kept]
+        self._room = moved
+        self._held = Contributions(*(column[:rows] for column in moved))
+
+
+def merged_waits(held: Ints, batch: Batch) -> Ints:
+    """The waits (item, known_at, until) after a batch, by known_at."""
+    if not len(held):
+        return batch.waiting
+    kept = held[
+        ~np.isin(held[:, 0], batch.items) & (held[:, 1] >= (batch.newest or 0) - WAITS_HELD)
+    ]
+    if not len(batch.waiting):
+        return kept
+    both = np.concatenate([kept, batch.waiting])
+    return both[np.lexsort((both[:, 0], both[:, 1]))]
