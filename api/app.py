@@ -11,6 +11,7 @@ from api.asking import ProcessAsker, ThreadAsker
 from api.deps import Opened
 from api.features import open_features
 from api.guard import Guard
+from api.live import LiveReads
 from api.metrics import Metrics
 from api.problems import STATUS
 from api.routes import (
@@ -57,7 +58,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             "default": {"model": Problem, "description": "Any other error, as RFC 9457 problem."},
         },
     )
-    app.add_middleware(
+    app.add_middleware(LiveReads)
+    app.add_middleware(  # the last one added is the first one met
         Guard,
         request_bytes=settings.request_bytes,
         of_paths={"/v1/features": settings.instants_bytes},

@@ -6,6 +6,7 @@ piece and no row is ever a Python object.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from ingest.errors import BadRequest
+from ingest.moment import to_micros
+from sentiment.export import optional
 from sentiment.features import FEATURES, SETS, fingerprint
 from sentiment.read import NEVER, STATUSES, Matrix, Vector
 
@@ -126,12 +130,19 @@ def matrix_arrow(pieces: Iterable[Matrix], symbols: Sequence[str]) -> Iterator[b
     """An Arrow stream: symbol, as_of, known_at, stale, unknown, backfilled and a column for each feature.
 
     The schema's metadata states offset, hash, feature_version and model_versions, as JSON under "regtape".
+    Raises ModelMissing at once where pyarrow is not installed.
     """
+    pa = optional("pyarrow")
+    return _arrow(pieces, pa.array(symbols, pa.string()), symbols)
+
+
+def _arrow(
+    pieces: Iterable[Matrix], dictionary: "pyarrow.Array", symbols: Sequence[str]
+) -> Iterator[bytes]:
     import pyarrow as pa
 
     written = _Written()
     writer: pa.RecordBatchStreamWriter | None = None
-    dictionary = pa.array(symbols, pa.string())
     for piece in pieces:
         batch = _batch(piece, dictionary, symbols.index(piece.symbols[0]))
         if writer is None:
@@ -191,17 +202,19 @@ class _Written:
         return b"".join(parts)
 
 
-def instants_of(given: object) -> NDArray[np.int64] | None:
-    """int64[m], µs since 1970 UTC, of a list of strings with their zone or a list of such integers; None of anything else."""
-    import pyarrow as pa
-
+def instants_of(given: object) -> NDArray[np.int64]:
+    """int64[m], µs since 1970 UTC, of a list of strings with their zone, or of whole microseconds. Raises BadRequest."""
+    kinds = set(map(type, given)) if isinstance(given, list) else set()
     try:
-        listed = pa.array(given)
-        if pa.types.is_string(listed.type):
-            listed = listed.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
-    except (pa.ArrowException, TypeError, OverflowError, ValueError):
-        return None
-    if not pa.types.is_int64(listed.type) or listed.null_count:
-        return None
-    found: NDArray[np.int64] = listed.to_numpy()
-    return found
+        if kinds == {int}:
+            return np.array(given, np.int64)
+        if kinds == {str}:
+            assert isinstance(given, list)
+            moments = (to_micros(datetime.fromisoformat(text)) for text in given)
+            return np.fromiter(moments, np.int64, len(given))
+    except (BadRequest, ValueError, OverflowError) as exc:
+        raise BadRequest(f"instants: {exc}") from exc
+    raise BadRequest(
+        "instants is a list of instants with their zone, e.g. 2010-01-28T09:30:00-05:00, or a list of whole microseconds"
+        " since 1970 UTC"
+    )

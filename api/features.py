@@ -23,6 +23,7 @@ from api.services import open_reader, open_store, open_tape
 from api.settings import Settings
 from sentiment.log import Tape
 from sentiment.read import STATUSES, Reader, Vector
+from sentiment.sources import Weights
 from sentiment.store import Store, follow
 
 POLL_SECONDS = 0.01  # how much later than it could a score is folded, at most, where another process recorded it
@@ -46,11 +47,12 @@ class Folding:
         tape: Tape,
         store: Store,
         folded: Callable[[int], None],
+        weights: Weights | None = None,
         warm: Callable[[], object] = lambda: None,
     ) -> None:
         self.fault = "it is rebuilt from the log"
         self._caught_up = threading.Event()
-        self._tape, self._store = tape, store
+        self._tape, self._store, self._weights = tape, store, weights
         self._folded, self._warm = folded, warm
         self._stopping = False
         self._woken = threading.Event()
@@ -83,7 +85,12 @@ class Folding:
             self._woken.clear()
             try:
                 if self._tape.head() != applied:
-                    follow(self._tape, self._store, stopping=lambda: self._stopping)
+                    follow(
+                        self._tape,
+                        self._store,
+                        weights=self._weights,
+                        stopping=lambda: self._stopping,
+                    )
                     applied = self._store.applied().offset
                     self._folded(applied)
                 if not self.ready:
@@ -177,7 +184,9 @@ async def open_features(settings: Settings, metrics: Metrics) -> AsyncIterator[F
             closing(Push(tape, reader, metrics, most_waiting=settings.push_waiting))
         )
         # The first read loads calendars and sums up the market, which no request is to wait for.
-        folding = Folding(folded, store, push.advance, warm=lambda: reader.vector("SPY"))
+        folding = Folding(
+            folded, store, push.advance, weights=reader.weights, warm=lambda: reader.vector("SPY")
+        )
         stack.callback(folding.close)
         features = Features(
             tape,

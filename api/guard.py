@@ -6,7 +6,7 @@ Pure ASGI: Starlette's BaseHTTPMiddleware buffers and would hold back server-sen
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,12 +18,12 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 _NOT_HERE = "this server answers to 127.0.0.1 and localhost only"
 
-_HEADERS: Mapping[str, str] = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
+_HEADERS: Mapping[bytes, bytes] = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
 }
 
 
@@ -102,9 +102,10 @@ def _counted(receive: Receive, most: int) -> Receive:
 def _with_headers(send: Send) -> Send:
     async def write(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
+            headers = list(message.get("headers", ()))
+            held = {name for name, _ in headers}
+            headers += (pair for pair in _HEADERS.items() if pair[0] not in held)
+            message["headers"] = headers
         await send(message)
 
     return write

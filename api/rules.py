@@ -188,6 +188,8 @@ def standings(
 
 def _statement(line: Line, found: State, catalog: Catalog) -> Statement:
     whose = f"according to the documents held, through {found.held_through}"
+    if found.held_through is None:
+        whose = "for none are held"
     if line.laid:
         whose = f"according to the {MARK}, not to a document held"
     words = f"{line.text[:1].upper()}{line.text[1:]}"

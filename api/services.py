@@ -19,6 +19,7 @@ from sentiment.entities import Resolver, open_resolver
 from sentiment.log import Tape
 from sentiment.read import Reader
 from sentiment.scorer import Scorer, open_scorer
+from sentiment.sources import PACKAGED, Weights, read_weights
 from sentiment.store import MemoryStore, Store
 from sentiment.store_redis import RedisStore
 
@@ -110,14 +111,23 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
     Raises SourceDown when the Redis that they name does not answer.
     """
-    store: Store = RedisStore(settings.redis_url) if settings.redis_url else MemoryStore()
+    weights = _weights(settings)  # rows carry them, so servers that weigh otherwise share nothing
+    store: Store = (
+        RedisStore(settings.redis_url, prefix=f"regtape-{weights.fingerprint}")
+        if settings.redis_url
+        else MemoryStore()
+    )
     with closing(store):
         yield store
 
 
 def open_reader(settings: Settings, tape: Tape, store: Store | None = None) -> Reader:
     """What reads features of a tape; `store`: that follows it."""
-    return Reader(tape, open_resolver(settings.aliases), store)
+    return Reader(tape, open_resolver(settings.aliases), store, weights=_weights(settings))
+
+
+def _weights(settings: Settings) -> Weights:
+    return read_weights(settings.source_weights or PACKAGED)
 
 
 @contextmanager

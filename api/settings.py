@@ -60,6 +60,10 @@ class Settings(BaseSettings):
         default=None,
         description="A table of names and tickers of your own, laid over the one that is packaged.",
     )
+    source_weights: Path | None = Field(
+        default=None,
+        description="How much each news source weighs, judged or learned (TSV or JSON); unset: the packaged table.",
+    )
     redis_url: str | None = Field(
         default=None,
         description="Redis that holds online features, redis://host:port/0; unset: memory of `serve`.",

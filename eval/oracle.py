@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from ingest.moment import from_micros, to_micros
 from ingest.news import Kind
 from sentiment.entities import UNKNOWN, Resolver
-from sentiment.features import FEATURES, SETS, Feature
+from sentiment.features import Feature, select
 from sentiment.log import Logged, LoggedScore, Score, Tape, TargetScore
 from sentiment.sessions import new_york
 from sentiment.sources import packaged_weights
@@ -343,6 +343,7 @@ class Oracle:
             target.entity == company
             and score.offset <= state.head
             and self._known[score.offset] <= at
+            and state.model in (None, score.score.model, score.score.version)
             for scores in self._scores.values()
             for score in scores
             for target in score.score.targets
@@ -450,5 +451,4 @@ def _difference(served: float | None, value: float | None) -> float:
 
 
 def _features(asked: str | tuple[str, ...]) -> tuple[Feature, ...]:
-    names = SETS[asked].names if isinstance(asked, str) else asked
-    return tuple(FEATURES[name] for name in names)
+    return select(feature_set=asked) if isinstance(asked, str) else select(asked)

@@ -646,7 +646,7 @@ def serving(
 
 
 def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]", said: Any) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while time.monotonic() < until and process.poll() is None:
         try:
             if _ask(port, "/readyz")["news"]["version"]:

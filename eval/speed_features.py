@@ -27,7 +27,7 @@ from typing import Any
 import click
 import numpy as np
 
-from api.console import DONE, print_json, regtape_command, settings, wants_json
+from api.console import DONE, print_json, regtape_command, wants_json
 from eval import load
 from eval.load import Load, Stream
 from eval.parity import redis_server, serving
@@ -135,9 +135,10 @@ class _Job:
 
 def _finbert() -> str:
     """The version under which FinBERT scores here: a history that has its scores is not scored again."""
+    from api.settings import load_settings
     from sentiment.scorer import open_scorer
 
-    return open_scorer("finbert", cache_dir=settings().models_folder).version
+    return open_scorer("finbert", cache_dir=load_settings().models_folder).version
 
 
 # ---- a history
@@ -215,7 +216,7 @@ def _loaded(
 
     before = spent()
     loads = load.run(address, streams, job.seconds, job.folder)
-    count = len(loads["reads"].due)
+    count = max(1, len(loads["reads"].due) - loads["reads"].unanswered)
     return loads, {"cpu_ms": load.plain(1000 * (spent() - before) / count, count)}
 
 

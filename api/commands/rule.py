@@ -128,6 +128,9 @@ def _show(found: "RuleState", console: "Console") -> None:
             console, f"Text: {text.reference or text.title}, {text.note}.", indent="  ", first=""
         )
     covered = found.coverage
+    if covered.held_through is None:
+        paragraph(console, "No documents are held yet; `regtape ingest` reads some.", style="dim")
+        return
     last = f", the newest known {covered.last_known:%Y-%m-%d}" if covered.last_known else ""
     paragraph(
         console,

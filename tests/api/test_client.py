@@ -73,6 +73,7 @@ def test_several_symbols_and_the_catalogue(address: str, tape: Tape) -> None:
 def test_a_matrix_has_an_array_of_values_for_instants_in_any_form(
     address: str, tape: Tape, form: str
 ) -> None:
+    pytest.importorskip("pyarrow")
     known = [score.known_at for score in tape.scores()]
     array = np.array([at.replace(tzinfo=None) for at in known], "datetime64[us]")
     instants: Any = {"datetimes": known, "datetime64": array, "micros": array.astype(np.int64)}[
@@ -91,6 +92,7 @@ def test_a_matrix_has_an_array_of_values_for_instants_in_any_form(
 
 
 def test_a_grid_is_made_by_the_server(address: str) -> None:
+    pytest.importorskip("pyarrow")
     start = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
     with Features(address) as features:
         grid = Grid(start, start + timedelta(seconds=10), "2s")
@@ -116,6 +118,8 @@ def test_an_instant_without_its_zone_is_not_sent() -> None:
 
 
 def test_the_client_with_await_gives_the_same(address: str, tape: Tape) -> None:
+    pytest.importorskip("pyarrow")
+
     async def read() -> tuple[Any, Any, Any, list[Update]]:
         async with AsyncFeatures(address) as features:
             one = await features.get("LAMP", as_of=as_of)

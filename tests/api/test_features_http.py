@@ -1,6 +1,7 @@
 """GET and POST /v1/features: what is served is what the tape says, in every form, and what cannot be meant is told."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -76,6 +76,29 @@ def test_a_read_holds_values_what_each_is_and_a_receipt(
     assert found["freshness"]["scoring_lag_seconds"] == 0.0
     assert found["known_at"] == found["freshness"]["newest_known_at"] != found["as_of"]
     assert found["as_of"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    "query", ["", "names=volume_1d,age_seconds&names=buzz_1d", "set=core50", "set=all"]
+)
+def test_the_short_way_and_the_route_answer_alike(
+    client: TestClient, tape: Tape, app: FastAPI, query: str
+) -> None:
+    scored(tape, "a", "LAMP")
+    wait_until_folded(tape, app)
+
+    short = client.get(f"/v1/features/LAMP?{query}")
+    route = client.get(f"/v1/features/LAMP?{query}&view=known")
+
+    assert short.headers.keys() == route.headers.keys()
+    assert short.json().keys() == route.json().keys()
+    assert short.json()["status"].keys() == route.json()["status"].keys()
+    # The age of an item differs between the two, and nothing else.
+    ages = ("age_seconds", "feed_age_seconds")
+    values = [
+        {k: v for k, v in each.json()["values"].items() if k not in ages} for each in (short, route)
+    ]
+    assert values[0] == values[1]
 
 
 def test_there_is_null_and_never_zero_where_there_is_nothing(
@@ -195,6 +218,7 @@ def test_a_matrix_as_json_is_what_was_known_at_each_instant(
 def test_a_matrix_as_arrow_holds_the_same_as_json_and_as_single_reads(
     client: TestClient, tape: Tape, app: FastAPI
 ) -> None:
+    pa = pytest.importorskip("pyarrow")
     for n in range(5):
         scored(tape, str(n), "LAMP", positive=n / 10)
     wait_until_folded(tape, app)
@@ -230,6 +254,7 @@ def test_a_grid_of_instants_ends_before_its_end(client: TestClient) -> None:
 def test_a_large_matrix_comes_in_pieces_of_one_log(
     client: TestClient, tape: Tape, app: FastAPI
 ) -> None:
+    pa = pytest.importorskip("pyarrow")
     scored(tape, "a", "LAMP")
     wait_until_folded(tape, app)
     end = to_micros(now())
@@ -241,6 +266,18 @@ def test_a_large_matrix_comes_in_pieces_of_one_log(
 
     assert sum(sizes) == 80_000
     assert len(sizes) == 6
+
+
+def test_without_pyarrow_an_arrow_stream_is_a_problem_and_json_is_not(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"symbols": ["LAMP"], "names": ["volume_1d"], "instants": [1_767_000_000_000_000]}
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    arrow = client.post("/v1/features", json=body, headers={"Accept": ARROW})
+
+    assert arrow.status_code == 503
+    assert "regtape[features]" in arrow.json()["detail"]
+    assert client.post("/v1/features", json=body).status_code == 200
 
 
 # ---- what cannot be meant
