@@ -577,7 +577,7 @@ def _replay(job: _Job) -> dict[str, Measures]:
     runs = [_in_a_process("replay", str(home)) for _ in range(3)]
     found: Measures = {
         name: _runs([run[name] for run in runs])
-        for name in ("seconds", "resident_mib", "bytes_per_symbol")
+        for name in ("seconds", "resident_mib", "bytes_per_symbol", "row_bytes_per_symbol")
     }
     found["items"] = load.plain(job.items, 1)
     found["symbols"] = load.plain(len(many), 1)
@@ -628,7 +628,8 @@ def _replay_command(home: Path) -> None:
             {
                 "seconds": seconds,
                 "resident_mib": (resident - before) / _MEBIBYTE,
-                "bytes_per_symbol": bytes_held / len(held),
+                "bytes_per_symbol": (resident - before) / len(held),
+                "row_bytes_per_symbol": bytes_held / len(held),
             }
         )
     )

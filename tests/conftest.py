@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,11 @@ os.environ["REGTAPE_TESTS_OFFLINE"] = "1"
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(_OFFLINE), os.environ.get("PYTHONPATH")])
 )
-_gate = importlib.import_module("tests.offline.sitecustomize")
+# A process of pytest-xdist was itself started with it: then it is there already, and its list is the one.
+_gate: Any = sys.modules.get("sitecustomize")
+if not hasattr(_gate, "ATTEMPTS"):
+    _gate = importlib.import_module("tests.offline.sitecustomize")
+sys.modules["tests.offline.sitecustomize"] = _gate
 
 
 @pytest.fixture(autouse=True)
