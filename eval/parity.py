@@ -840,7 +840,9 @@ def _count(value: int, of: int) -> Measure:
     metavar="URL",
     help="A Redis to empty and use. Default: one is started, where it is installed.",
 )
-@click.option("--seed", type=int, default=SEED, show_default=True)
+@click.option(
+    "--seed", type=int, default=SEED, show_default=True, help="Of arrivals and of what is read."
+)
 def command(
     file: Path | None,
     scored: Path | None,
