@@ -11,8 +11,8 @@ from api.schemas import Form
 from ingest.catalog import Catalog
 from ingest.errors import BadRequest
 from ingest.quote import fingerprint
-from ingest.rules.impact_store import ImpactStore, Stated
 from ingest.rules.impacts import Direction, variable_id
+from ingest.rules.stated import Stated, stated_in
 from ingest.rules.taxonomy import taxonomy
 from ingest.stance import Speaker
 
@@ -69,8 +69,7 @@ def impacts_of(
     if variable is not None and wanted is None:
         raise BadRequest(f"no variable {variable!r}; there are {', '.join(taxonomy().variables)}")
     name, documents = documents_meant(catalog, asked, as_of)
-    with ImpactStore(catalog) as store:
-        stated = _distinct(store.of(documents, wanted))
+    stated = _distinct(stated_in(catalog, documents, wanted))
     by_variable: dict[str, list[Stated]] = {}
     for each in stated:
         by_variable.setdefault(each.impact.variable, []).append(each)

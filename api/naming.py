@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ingest.catalog import Catalog, Filters, Held
 from ingest.errors import BadRequest, NotKnown
+from ingest.rules.held import KIND
 from ingest.rules.names import base, covers, resolve
 
 
@@ -51,7 +52,7 @@ def documents_on(
 
 def _of_events(catalog: Catalog, section: str) -> set[int]:
     found: set[int] = set()
-    for offset, words in catalog.rule_events():
+    for offset, words in catalog.readings(KIND):
         if section not in words:
             continue
         own = (e for e in json.loads(words)["events"] if e["about"] == "own")

@@ -49,8 +49,9 @@ CREATE TABLE IF NOT EXISTS ledger(
   message TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '', warnings TEXT NOT NULL DEFAULT '',
   documents INTEGER NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0, budget TEXT NOT NULL DEFAULT '',
   seconds REAL NOT NULL DEFAULT 0, recorded_at INTEGER NOT NULL, PRIMARY KEY(path, sha256)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS rule_events(
-  offset INTEGER PRIMARY KEY REFERENCES documents(offset), extractor TEXT NOT NULL, events TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS readings(
+  kind TEXT NOT NULL, offset INTEGER NOT NULL REFERENCES documents(offset), extractor TEXT NOT NULL, content TEXT NOT NULL,
+  PRIMARY KEY(kind, offset));
 """
 
 
@@ -285,27 +286,31 @@ class Catalog:
         marks = ", ".join(f":{name}" for name in values)
         self._db.execute(f"INSERT OR REPLACE INTO ledger({names}) VALUES({marks})", values)
 
-    def write_rule_events(self, rows: Sequence[tuple[int, str, str]]) -> None:
-        """What was read of rules out of documents: (offset, extractor, JSON); derived, so rows are replaced."""
+    def write_readings(self, kind: str, rows: Sequence[tuple[int, str, str]]) -> None:
+        """What was read of one kind out of documents: (offset, extractor, JSON); derived, so rows are replaced."""
         with transaction(self._db, self._lock):
-            self._db.executemany("INSERT OR REPLACE INTO rule_events VALUES(?,?,?)", rows)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO readings VALUES(?,?,?,?)", [(kind, *row) for row in rows]
+            )
 
     # ---- reading
 
-    def rule_events(self) -> list[tuple[int, str]]:
-        """(offset, JSON) of what was read of rules out of each document, see ingest/rules/held.py."""
+    def readings(self, kind: str, offsets: Sequence[int] | None = None) -> list[tuple[int, str]]:
+        """(offset, JSON) of what was read of one kind out of each document, or of the documents at these offsets."""
         with self._lock:
             return self._db.execute(
-                "SELECT offset, events FROM rule_events ORDER BY offset"
+                "SELECT offset, content FROM readings WHERE kind=?1"
+                " AND (?2 IS NULL OR offset IN (SELECT value FROM json_each(?2))) ORDER BY offset",
+                (kind, None if offsets is None else json.dumps(offsets)),
             ).fetchall()
 
-    def without_rule_events(self, extractor: str) -> list[int]:
-        """Offsets of the documents whose rule events that extractor has not read."""
+    def unread(self, kind: str, extractor: str) -> list[int]:
+        """Offsets of the documents that this extractor has not read."""
         with self._lock:
             rows = self._db.execute(
                 "SELECT offset FROM documents WHERE offset NOT IN"
-                " (SELECT offset FROM rule_events WHERE extractor=?) ORDER BY offset",
-                (extractor,),
+                " (SELECT offset FROM readings WHERE kind=? AND extractor=?) ORDER BY offset",
+                (kind, extractor),
             ).fetchall()
         return [int(row[0]) for row in rows]
 

@@ -19,6 +19,8 @@ from ingest.rules import names
 from ingest.rules.events import EXTRACTOR, About, EventKind, Role, RuleEvent, events
 from ingest.rules.overlay import Laid, Overlay, read_overlay
 
+KIND = "rule events"  # of readings of the catalog
+
 # What the catalog could say only by a bound.
 _BOUNDS = {
     "effective date",
@@ -84,16 +86,14 @@ def derive(catalog: Catalog, documents: Iterable[Held]) -> int:
         rows.append((held.offset, EXTRACTOR, _to_json(read, cited)))
         found += len(read)
     if rows:
-        catalog.write_rule_events(rows)
+        catalog.write_readings(KIND, rows)
     return found
 
 
 def rebuild(catalog: Catalog, *, everything: bool = False) -> int:
     """Derive what this extractor has not read, or all of it; returns how many documents were read."""
     wanted = (
-        [h.offset for h in catalog.documents()]
-        if everything
-        else catalog.without_rule_events(EXTRACTOR)
+        [h.offset for h in catalog.documents()] if everything else catalog.unread(KIND, EXTRACTOR)
     )
     for at in range(0, len(wanted), _BATCH):
         derive(catalog, catalog.at(wanted[at : at + _BATCH]))
@@ -104,7 +104,7 @@ def open_book(catalog: Catalog, overlay: Overlay | None = None) -> Book:
     """The book as stored, documents read that were not read before. overlay None: the one that is shipped."""
     rebuild(catalog)
     laid = read_overlay() if overlay is None else overlay
-    stored = [(offset, json.loads(words)) for offset, words in catalog.rule_events()]
+    stored = [(offset, json.loads(words)) for offset, words in catalog.readings(KIND)]
     spoken = catalog.at([offset for offset, row in stored if row["events"]])
     by_offset = {held.offset: held for held in spoken}
     signed, printed = _release_days(stored, catalog, laid)

@@ -11,11 +11,11 @@ import pytest
 from ingest.catalog import Catalog
 from ingest.document import DocType, Document, Kind, Metadata, Section
 from ingest.rules.effects import Direction, effects
-from ingest.rules.impact_store import ImpactStore
 from ingest.rules.impacts import impacts, variable_id
+from ingest.rules.stated import complete, stated_in
 from ingest.rules.taxonomy import taxonomy
 from ingest.stance import Speaker
-from tests.api.fakes import fill
+from tests.api.fakes import OLD, an_arrival, fill
 
 UP, DOWN, MIXED, NONE, UNCERTAIN = Direction
 LABELS = Path(os.environ.get("REGTAPE_DATA", "/nowhere")) / "rulebook" / "impacts_dev.jsonl"
@@ -127,15 +127,32 @@ def test_the_taxonomy_names_every_variable_once() -> None:
     assert all(variable_id(variable.name) == id for id, variable in lore.variables.items())
 
 
+def test_what_is_kept_is_what_was_read_and_verbatim(tmp_path: Path) -> None:
+    words = "A lamp rule.\n\nSpreads would widen if lamps were green. Depth may fall."
+    with Catalog(tmp_path) as catalog:
+        catalog.record([an_arrival(words, "Lamps", DocType.FINAL_RULE, "1.1", OLD)])
+        (held,) = catalog.documents()
+        text, sections, pages = catalog.body(held.id)
+        kept = stated_in(catalog, [held])
+
+        assert [each.impact for each in kept] == impacts(
+            Document(text, held.format, sections, pages, held.metadata)
+        )
+        assert {each.impact.variable for each in kept} == {"quoted_spread", "depth"}
+        assert all(text[e.impact.start : e.impact.end] == e.impact.quote for e in kept)
+        assert stated_in(catalog, [held], "depth") == [
+            e for e in kept if e.impact.variable == "depth"
+        ]
+
+
 def test_rows_are_read_once_and_kept(tmp_path: Path) -> None:
     with Catalog(tmp_path) as catalog:
         fill(catalog)
-        with ImpactStore(catalog) as store:
-            assert store.complete() == 3
-            assert store.complete() == 0
-            assert store.of(catalog.documents()) == []
-        with ImpactStore(catalog) as again:
-            assert again.complete() == 0
+        assert complete(catalog, catalog.documents()) == 3
+        assert complete(catalog, catalog.documents()) == 0
+        assert stated_in(catalog, catalog.documents()) == []
+    with Catalog(tmp_path) as again:
+        assert complete(again, again.documents()) == 0
 
 
 @pytest.mark.skipif(

@@ -12,7 +12,7 @@ from ingest.document import Authority, DocType, Document, Kind, Metadata, Sectio
 from ingest.errors import BadRequest
 from ingest.moment import end_of_day, next_midnight
 from ingest.rules.events import EXTRACTOR
-from ingest.rules.held import Book, derive, open_book, rebuild
+from ingest.rules.held import KIND, Book, derive, open_book, rebuild
 from ingest.rules.overlay import Overlay, read_overlay
 from ingest.rules.state import Part, Standing, State, state
 
@@ -224,8 +224,8 @@ def test_events_are_derived_once_and_again_for_another_extractor(catalog: Catalo
     held = catalog.record(ALL)
 
     assert derive(catalog, held) > len(ALL)
-    assert catalog.without_rule_events(EXTRACTOR) == []
-    assert len(catalog.without_rule_events("another")) == len(ALL)
+    assert catalog.unread(KIND, EXTRACTOR) == []
+    assert len(catalog.unread(KIND, "another")) == len(ALL)
     assert rebuild(catalog) == 0
     assert rebuild(catalog, everything=True) == len(ALL)
 

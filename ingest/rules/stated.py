@@ -1,0 +1,60 @@
+"""Documents of a catalog in, the impacts they state out: read once a document, kept, read again when the taxonomy changes."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ingest.catalog import Catalog, Held
+from ingest.document import Document
+from ingest.rules.impacts import EXTRACTOR, Direction, Impact, impacts
+from ingest.stance import Speaker
+
+KIND = "impacts"  # of readings of the catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """An impact, the document that states it, and the page it stands on (None where the format has no pages)."""
+
+    impact: Impact
+    held: Held
+    page: int | None
+
+
+def complete(catalog: Catalog, documents: Iterable[Held]) -> int:
+    """Read the documents that this taxonomy has not read; returns how many were. Killed, it has lost one at most."""
+    unread = set(catalog.unread(KIND, EXTRACTOR))
+    lacking = [held for held in documents if held.offset in unread]
+    for held in lacking:
+        text, sections, pages = catalog.body(held.id)
+        found = impacts(Document(text, held.format, sections, pages, held.metadata))
+        rows = [asdict(row) | {"page": catalog.page_at(held.id, row.start)} for row in found]
+        catalog.write_readings(
+            KIND, [(held.offset, EXTRACTOR, json.dumps(rows, ensure_ascii=False))]
+        )
+    return len(lacking)
+
+
+def stated_in(
+    catalog: Catalog, documents: Sequence[Held], variable: str | None = None
+) -> list[Stated]:
+    """What these documents say, in their order; those not read yet are read first. variable: an id, or None for all."""
+    complete(catalog, documents)
+    rows = dict(catalog.readings(KIND, [held.offset for held in documents]))
+    return [
+        _stated(row, held)
+        for held in documents
+        for row in json.loads(rows[held.offset])
+        if variable in (None, row["variable"])
+    ]
+
+
+def _stated(row: dict[str, Any], held: Held) -> Stated:
+    page = row.pop("page")
+    told = {
+        "direction": Direction(row["direction"]),
+        "speaker": Speaker(row["speaker"]),
+        "section": tuple(row["section"]),
+    }
+    return Stated(Impact(**row | told), held, page)
