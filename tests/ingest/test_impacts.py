@@ -4,6 +4,7 @@ import html
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,9 @@ def test_the_taxonomy_names_every_variable_once() -> None:
 def test_what_is_kept_is_what_was_read_and_verbatim(tmp_path: Path) -> None:
     words = "A lamp rule.\n\nSpreads would widen if lamps were green. Depth may fall."
     with Catalog(tmp_path) as catalog:
-        catalog.record([an_arrival(words, "Lamps", DocType.FINAL_RULE, "1.1", OLD)])
+        arrival = an_arrival(words, "Lamps", DocType.FINAL_RULE, "1.1", OLD)
+        spoken = replace(arrival.document.metadata, agency="Securities and Exchange Commission")
+        catalog.record([replace(arrival, document=replace(arrival.document, metadata=spoken))])
         (held,) = catalog.documents()
         text, sections, pages = catalog.body(held.id)
         kept = stated_in(catalog, [held])
