@@ -129,7 +129,7 @@ def test_the_taxonomy_names_every_variable_once() -> None:
 
 
 def test_what_is_kept_is_what_was_read_and_verbatim(tmp_path: Path) -> None:
-    words = "A lamp rule.\n\nSpreads would widen if lamps were green. Depth may fall."
+    words = "A lamp rule.\n\nSpreads would widen if lamps were green. The lamp rule would harm depth on every venue."
     with Catalog(tmp_path) as catalog:
         arrival = an_arrival(words, "Lamps", DocType.FINAL_RULE, "1.1", OLD)
         spoken = replace(arrival.document.metadata, agency="Securities and Exchange Commission")
