@@ -26,7 +26,7 @@ def document_named(catalog: Catalog, words: str, as_of: datetime | None = None) 
             if wanted in (held.path.lower(), held.work_id) or number in (
                 (held.metadata.release or "").lower(), (held.metadata.fr_document or "").lower(),
                 (held.metadata.fr_citation or "").lower(),
-            )
+            ) or number in held.reference.lower().split()  # of a note: the release that it is on
         ]  # fmt: skip
     known = [held for held in found if as_of is None or held.known_at <= as_of]
     return max(known, key=lambda held: held.characters, default=None)

@@ -190,6 +190,8 @@ def _statement(line: Line, found: State, catalog: Catalog) -> Statement:
     whose = f"according to the documents held, through {found.held_through}"
     if found.held_through is None:
         whose = "for none are held"
+    elif line.basis and all(k.held.authority is Authority.SECONDARY for k in line.basis):
+        whose += " (secondary sources, not official text)"
     if line.laid:
         whose = f"according to the {MARK}, not to a document held"
     words = f"{line.text[:1].upper()}{line.text[1:]}"

@@ -37,7 +37,7 @@ from ingest.sentences import sentences
 __all__ = ["EXTRACTOR", "About", "EventKind", "Role", "RuleEvent", "events"]
 
 # Raised whenever what is read changes, so that a home's stored events are read again.
-EXTRACTOR = "10"
+EXTRACTOR = "11"
 
 
 def events(document: Document) -> list[RuleEvent]:
@@ -54,7 +54,13 @@ def events(document: Document) -> list[RuleEvent]:
     for event in sorted(reader.read(), key=lambda e: (e.start, e.end)):
         key = (event.kind, event.sections, event.on, event.relative, event.change, event.removes)
         found.setdefault(key, event)
-    return list(found.values())
+    # The same words may be read twice, with their date and without.
+    dated = {(e.kind, e.sections, e.start, e.end) for e in found.values() if e.on or e.relative}
+    return [
+        e
+        for e in found.values()
+        if e.on or e.relative or (e.kind, e.sections, e.start, e.end) not in dated
+    ]
 
 
 # --- who speaks ---------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from ingest.civil import days
-from ingest.document import Authority
+from ingest.document import Authority, DocType
 from ingest.moment import NEW_YORK, end_of_day
 from ingest.rules import names
 from ingest.rules.events import About, EventKind, Role
@@ -199,7 +199,7 @@ class _Fold:
 
     def _rulemakings(self) -> list[_Rulemaking]:
         found: list[_Rulemaking] = []
-        for known in self._of(EventKind.ADOPTED):
+        for known in self._adoptions():
             if known.event.change == "conforming":
                 self._say(
                     Part.HISTORY, f"only a cross-reference was updated by {_by(known)}", known
@@ -221,6 +221,18 @@ class _Fold:
         for known in self.known:
             self._attach(known, found)
         return found
+
+    def _adoptions(self) -> list[Known]:
+        """What is said to be adopted; and final rules that state no more than from when they are effective."""
+        adopted = self._of(EventKind.ADOPTED)
+        told = {k.held.work_id for k in adopted if k.event.about is About.OWN}
+        return adopted + [
+            k
+            for k in self._of(EventKind.EFFECTIVE)
+            if k.event.about is About.OWN
+            and k.held.doc_type is DocType.FINAL_RULE
+            and k.held.work_id not in told
+        ]
 
     def _attach(self, known: Known, found: Sequence[_Rulemaking]) -> None:
         event = known.event
@@ -274,6 +286,7 @@ class _Fold:
             f"adopted by {making.name}, known {_shown(known_day(making.adopted))}",
             making.adopted,
             *making.said,
+            inferred=making.adopted.event.kind is EventKind.EFFECTIVE,
         )
         ends = [k for k in making.ends if k.event.on and k.event.change != "relief"]
         if ends:
@@ -495,6 +508,8 @@ class _Fold:
             EventKind.VACATED: "vacated",
         }.get(event.kind, "exemptive relief")
         until = f" until {_shown(event.on)}" if event.on and event.role is Role.END else ""
+        if (event.relative or "").startswith("the first business day"):
+            until = f" until {event.relative}"
         of = (
             ""
             if whole

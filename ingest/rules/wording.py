@@ -562,12 +562,19 @@ _RELIEF_EXTENDED = re.compile(
 )
 
 
+_RELIEF_LASTS = re.compile(
+    r"\bexempti(?:ons?|ve relief) from (?P<what>[^;]{3,200}?) (?:lasts?|continues?|remains? in effect) (?:until|through)"
+    rf" (?P<when>{_DATE}|the first business day of {_MONTH_YEAR})"
+)
+
+
 def _relieved(flat: str) -> Iterator[Draft]:
     for match in _RELIEF_EXTENDED.finditer(flat):
         yield Draft(EventKind.EXEMPTED, match["what"], match["when"], Role.END)
-    for match in _EXEMPT_UNTIL.finditer(flat):
-        if _asserted(flat, match.start()):
-            yield Draft(EventKind.EXEMPTED, match["what"], match["when"], Role.END)
+    for pattern in (_EXEMPT_UNTIL, _RELIEF_LASTS):
+        for match in pattern.finditer(flat):
+            if _asserted(flat, match.start()):
+                yield Draft(EventKind.EXEMPTED, match["what"], match["when"], Role.END)
 
 
 _FILED = re.compile(
