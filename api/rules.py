@@ -17,7 +17,15 @@ from ingest.rules import names
 from ingest.rules.events import About, EventKind, Role
 from ingest.rules.held import Book, Known, open_book
 from ingest.rules.overlay import MARK, Laid
-from ingest.rules.state import Line, Part, Standing, State, known_day, state
+from ingest.rules.state import (
+    Line,
+    Part,
+    Standing,
+    State,
+    first_business_day,
+    known_day,
+    state,
+)
 
 CAUTION = "codified text of the point in time it was taken at: no proof that it is in force"
 
@@ -76,6 +84,13 @@ class Coverage(Form):
     )
 
 
+class Paragraph(Form):
+    """A paragraph that does not bind while the section does."""
+
+    section: str
+    standing: Standing
+
+
 class RuleState(Form):
     """What a section was on a civil day in New York, as known by `as_of`."""
 
@@ -84,6 +99,9 @@ class RuleState(Form):
     on: date
     standing: Standing = Field(description="According to the documents alone.")
     standing_with_events_file: Standing
+    apart: tuple[Paragraph, ...] = Field(
+        description="Paragraphs that a stay, relief or a later date keeps from binding though the section is in force."
+    )
     statements: tuple[Statement, ...]
     texts: tuple[RuleText, ...]
     coverage: Coverage
@@ -99,6 +117,11 @@ class TimelineEvent(Form):
     about: About
     sections: tuple[str, ...]
     by_name: bool
+    change: str = Field(
+        default="",
+        description="'conforming': references only; 'limited': relief for those named; 'relief': what ends is relief; "
+        "'proposal': what is put off is to decide on one.",
+    )
     release: str | None
     known_on: date
     source: str
@@ -153,6 +176,7 @@ def rule_state(catalog: Catalog, asked: str, as_of: datetime) -> RuleState:
         on=found.on,
         standing=found.standing,
         standing_with_events_file=found.with_file,
+        apart=tuple(Paragraph(section=p, standing=its) for p, its in found.apart),
         statements=tuple(_statement(line, found, catalog) for line in found.lines),
         texts=tuple(_texts(found.section, as_of, catalog)),
         coverage=_coverage(found, book),
@@ -167,11 +191,11 @@ def timeline(catalog: Catalog, asked: str, as_of: datetime) -> Timeline:
     for known in found.events:
         event = known.event
         when = event.on or event.relative or known.held.work_id
-        groups.setdefault((event.kind, when, event.role), []).append(known)
+        groups.setdefault((event.kind, when, event.role, event.change), []).append(known)
     rows = [_row(group, catalog) for group in groups.values()]
     laid = [x for line in found.lines for x in line.laid]
     rows += [_laid(x) for x in laid]
-    rows.sort(key=lambda row: (row.on or row.known_on, row.known_on, row.kind))
+    rows.sort(key=lambda row: (day_of(row), row.known_on, row.kind))
     return Timeline(
         section=found.section, as_of=as_of, held_through=found.held_through, events=tuple(rows)
     )
@@ -224,6 +248,7 @@ def _row(group: list[Known], catalog: Catalog) -> TimelineEvent:
         about=first.about,
         sections=names.unique(s for known in group for s in known.event.sections),
         by_name=all(known.event.by_name for known in group),
+        change=first.change,
         release=next((k.event.release for k in group if k.event.release), None),
         known_on=min(map(known_day, group)),
         source="documents",
@@ -267,3 +292,29 @@ def _coverage(found: State, book: Book) -> Coverage:
         held_through=found.held_through,
         last_ingested=book.through,
     )
+
+
+_NAMED = {
+    ("sunset", ""): "rule ends",
+    ("sunset", "relief"): "relief ends",
+    ("comment_deadline", ""): "comments due",
+    ("exempted", ""): "relief",
+    ("exempted", "limited"): "relief for some",
+    ("delayed", ""): "date moved",
+    ("delayed", "proposal"): "decision put off",
+    ("adopted", "conforming"): "references updated",
+    ("upheld", ""): "petitions denied",
+    ("lifted", ""): "stay lifted",
+}
+
+
+def day_of(event: TimelineEvent) -> date:
+    """Where an event stands on a line: its day, the day its wording comes to, else the day it became known."""
+    return event.on or first_business_day(event.relative or "") or event.known_on
+
+
+def named(event: TimelineEvent) -> str:
+    """What an event is called in a table or a chart."""
+    if event.kind is EventKind.EXEMPTED and event.role is Role.END:
+        return "relief until"
+    return _NAMED.get((event.kind, event.change), str(event.kind))

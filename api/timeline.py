@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from api.rules import Timeline, TimelineEvent, standings
+from api.rules import Timeline, TimelineEvent, day_of, named, standings
 from ingest.catalog import Catalog
 from ingest.moment import NEW_YORK
 from ingest.rules.overlay import MARK
@@ -24,7 +24,7 @@ _LANES = (
     ("adopted", ("adopted", "approved", "corrected")),
     ("effective", ("effective",)),
     ("compliance", ("compliance", "delayed")),
-    ("relief", ("exempted", "stayed", "lifted", "suspended")),
+    ("relief", ("exempted", "stayed", "lifted", "upheld", "suspended")),
     ("ended", ("sunset", "vacated")),
 )
 _COLOURS = {
@@ -41,9 +41,6 @@ _COLOURS = {
     Standing.VACATED: "#636363",
     Standing.REMOVED: "#737373",
 }
-_SHORT = {
-    "comment_deadline": "comments due", "exempted": "relief", "delayed": "moved", "sunset": "ends",
-}  # fmt: skip
 _NEAR = timedelta(days=200)  # an event without a day is the dated one of its kind that is this near
 _LETTER = 0.0042  # of the width of the chart: a letter of a label
 _HEIGHTS = (
@@ -78,14 +75,17 @@ def draw(catalog: Catalog, timeline: Timeline, shape: str) -> bytes:
     return out.getvalue()
 
 
-def _day(event: TimelineEvent) -> date:
-    return event.on or event.known_on
+def _kind(event: TimelineEvent) -> str:
+    """The end of relief stands with relief, not with the end of the rule."""
+    return "exempted" if event.change == "relief" else event.kind
 
 
 def _stated(event: TimelineEvent) -> str:
     """The day; the wording where no day is stated; else the day it became known, marked "~"."""
     if event.on:
         return f"{event.on:%Y-%m-%d}"
+    if day_of(event) != event.known_on:
+        return f"{day_of(event):%Y-%m-%d}"
     if event.relative:
         words = event.relative.replace(" in the Federal Register", "")
         return words if len(words) <= 34 else f"{words[:33]}…"
@@ -99,17 +99,17 @@ def _worth_drawing(timeline: Timeline) -> list[TimelineEvent]:
     for event in timeline.events:
         near = any(kind == event.kind and abs(on - event.known_on) < _NEAR for kind, on in dated)
         if event.on or not (near or event.relative):
-            kept.setdefault((event.kind, _day(event)), event)
+            kept.setdefault((event.kind, day_of(event)), event)
     drawn = {kind for kind, _ in kept}
     for event in timeline.events:  # a wording alone is still better than nothing
         if event.kind not in drawn:
-            kept.setdefault((event.kind, _day(event)), event)
+            kept.setdefault((event.kind, day_of(event)), event)
     return list(kept.values())
 
 
 def _bounds(events: Sequence[TimelineEvent], timeline: Timeline) -> tuple[date, date]:
     today = timeline.as_of.astimezone(NEW_YORK).date()
-    days = [_day(event) for event in events] or [today - timedelta(days=365)]
+    days = [day_of(event) for event in events] or [today - timedelta(days=365)]
     low, high = min(days), max([*days, today])
     margin = max((high - low) // 25, timedelta(days=20))
     return low - margin, high + margin
@@ -125,7 +125,7 @@ def _bars(
 ) -> None:
     """What the rule was, as known on each day: by the documents, and, where it differs, with the events file."""
     today = min(high, timeline.as_of.astimezone(NEW_YORK).date())
-    turns = {low, today, *(_day(e) for e in events), *(e.known_on for e in events)}
+    turns = {low, today, *(day_of(e) for e in events), *(e.known_on for e in events)}
     # The fold lets what is not stated lapse after a while: a month is fine enough to show when.
     turns |= {low + timedelta(days=30 * n) for n in range((today - low).days // 30)}
     days = sorted(day for day in turns if low <= day <= today)
@@ -178,17 +178,16 @@ def _marks(axes: "Axes", events: Sequence[TimelineEvent], low: date, high: date)
 
     width = (high - low).days
     for lane, (_, kinds) in enumerate(reversed(_LANES)):
-        mine = sorted((e for e in events if e.kind in kinds), key=_day)
+        mine = sorted((e for e in events if _kind(e) in kinds), key=day_of)
         taken: list[tuple[float, float, int]] = []
         for event in mine:
-            x = mdates.date2num(_day(event))
+            x = mdates.date2num(day_of(event))
             laid = event.source == MARK
             axes.plot(
                 [x], [lane], marker="D" if laid else "o", markersize=6,
                 color="#b30000" if laid else "#08519c", markerfacecolor="white" if laid else "#08519c",
             )  # fmt: skip
-            word = _SHORT.get(event.kind, str(event.kind))
-            shown = f"{word} {_stated(event)}{' (file)' if laid else ''}"
+            shown = f"{named(event)} {_stated(event)}{' (file)' if laid else ''}"
             at, long = (x - mdates.date2num(low)) / width, _LETTER * len(shown)
             right = at + long > 0.97
             left, end = (at - long, at) if right else (at, at + long)

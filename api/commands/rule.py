@@ -101,7 +101,9 @@ def _show(found: "RuleState", console: "Console") -> None:
 
     from api.render import paragraph
 
-    console.print(Text(f"17 CFR {found.section}, on {found.on}: {_words(found.standing)}", "bold"))
+    apart = ", ".join(f"{p.section} ({_words(p.standing)})" for p in found.apart)
+    whole = f"{_words(found.standing)}, except {apart}" if apart else _words(found.standing)
+    console.print(Text(f"17 CFR {found.section}, on {found.on}: {whole}", "bold"))
     if found.standing_with_events_file != found.standing:
         paragraph(
             console,
@@ -143,6 +145,8 @@ def _show(found: "RuleState", console: "Console") -> None:
 def _show_timeline(found: "Timeline", console: "Console") -> None:
     from rich.table import Table
 
+    from api.rules import named
+
     table = Table(
         "day", "event", "sections", "release", "known", "by", title=f"17 CFR {found.section}"
     )
@@ -151,7 +155,7 @@ def _show_timeline(found: "Timeline", console: "Console") -> None:
         day = str(event.on) if event.on else (event.relative or "not stated")
         by = event.note or event.basis[0].reference or event.basis[0].title
         shown = by if event.source == "documents" else f"{event.source}: {by}"
-        table.add_row(day, event.kind, sections, event.release or "", str(event.known_on), shown)
+        table.add_row(day, named(event), sections, event.release or "", str(event.known_on), shown)
     console.print(table)
 
 

@@ -9,7 +9,7 @@ A date is a civil day only where the sentence states one; "60 days after publica
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from ingest.civil import MONTH, days
 from ingest.document import Authority, DocType, Document, Kind, Section
@@ -24,9 +24,12 @@ from ingest.rules.wording import (
     SIGNED,
     Draft,
     captioned_parts,
+    cited_release,
     extension_events,
     field_events,
+    names_nothing,
     one_line,
+    partly_meant,
     read_when,
     removal_words,
     removed_sections,
@@ -37,7 +40,7 @@ from ingest.sentences import sentences
 __all__ = ["EXTRACTOR", "About", "EventKind", "Role", "RuleEvent", "events"]
 
 # Raised whenever what is read changes, so that a home's stored events are read again.
-EXTRACTOR = "11"
+EXTRACTOR = "12"
 
 
 def events(document: Document) -> list[RuleEvent]:
@@ -266,10 +269,7 @@ class _Reader:
         by_name, about = False, draft.about
         if not sections and (called := names.called(draft.subject)):
             sections, by_name = names.unique(n.section for n in called), True
-        mine = bool(self.sections) and (
-            not sections
-            or any(names.bears_on(a, b) for a in sections for b in map(names.base, self.sections))
-        )
+        mine = bool(self.sections) and (not sections or any(map(self._mine, sections)))
         if draft.foreign and (not sections or mine):
             return
         # Its own adoption is announced, never told of as past: that is of another release.
@@ -282,12 +282,7 @@ class _Reader:
             )
             if mine and not sections and not self._is_ours(draft) and not self._own(draft, said):
                 about = About.OTHER
-        if (
-            not sections
-            and about is not About.OTHER
-            and draft.kind not in _NOT_OF_RULES
-            and self._is_ours(draft)
-        ):
+        if not sections and about is not About.OTHER and self._takes_ours(draft):
             sections, by_name = (
                 self._nearest(draft, said) or self.sections,
                 self.named and bool(self.sections),
@@ -306,15 +301,32 @@ class _Reader:
         release = draft.release or (
             self.meta.release if about is About.OWN and draft.kind in _BY_OWN else None
         )
+        if release is None and about is not About.OWN and draft.kind in _ORDERED:
+            release = cited_release(said.flat)
         yield RuleEvent(
             draft.kind, sections, release, on, relative, role, about, said.start, said.end, draft.change, by_name,
-            removed_sections(draft.removes, sections),
+            removed_sections(draft.removes, sections), partly_meant(said.flat, sections),
         )  # fmt: skip
+
+    def _takes_ours(self, draft: Draft) -> bool:
+        """Whether an event told without a section is one of the document's own sections."""
+        if draft.kind is EventKind.EXEMPTED:
+            # Relief is from one rule of many, and often for one firm: its words must name nothing else.
+            return names_nothing(draft.subject) and self.voice == "summary"
+        return draft.kind not in _NOT_OF_RULES and self._is_ours(draft)
+
+    def _mine(self, section: str) -> bool:
+        return any(names.bears_on(section, own) for own in map(names.base, self.sections))
 
     def _is_ours(self, draft: Draft) -> bool:
         """Whether words that name no section mean the document's own rule: "the Rule", "these amendments", or none at all."""
         if draft.kind in _BY_SUBJECT or not draft.subject.strip():
             return True
+        if draft.kind in _OF_THE_RULE_SPOKEN_OF and names_nothing(draft.subject):
+            return True
+        one = len(set(map(names.base, self.sections))) == 1
+        if draft.kind is EventKind.COMPLIANCE and one and (self.voice == "summary" or self.final):
+            return True  # a document on one rule has no other dates to tell
         regulations = re.findall(r"\bRegulation [A-Z]{3}\b", draft.subject)
         own = set(map(names.base, self.sections))
         return self._ours(draft.subject) or any(own & set(names.regulation(r)) for r in regulations)
@@ -338,12 +350,18 @@ class _Reader:
 
     def _nearest(self, draft: Draft, said: _Said) -> tuple[str, ...]:
         """Of several own rules, those that the sentences just before speak of: "The second phase-in date will be ..."."""
-        if (
-            draft.kind not in (EventKind.COMPLIANCE, EventKind.EFFECTIVE)
-            or said.section.kind is not Kind.BODY
-        ):
+        if said.section.kind is not Kind.BODY:
             return ()
         before = one_line(self.text[max(said.section.start, said.start - 700) : said.start])
+        if draft.kind is EventKind.EXEMPTED:
+            relief = before[max(before.rfind("xempti"), 0) :]
+            return names.unique(n.section for n in names.numbered(relief) if self._mine(n.section))
+        whole = re.search(r"\bRegulation [A-Z]{3}\b", draft.subject)
+        if whole and draft.kind in (EventKind.COMPLIANCE, EventKind.EFFECTIVE):
+            held = {names.base(s) for s in names.regulation(whole[0])}
+            return tuple(s for s in self.sections if names.base(s) in held)
+        if draft.kind not in (EventKind.COMPLIANCE, EventKind.EFFECTIVE):
+            return ()
         own = set(map(names.base, self.sections))
         found = [names.base(self._unglued(n.section)) for n in names.numbered(before)]
         return names.unique(s for s in found if s in own)
@@ -356,8 +374,19 @@ class _Reader:
         """Whether an event of the document's own sections is one of its own rulemaking."""
         if draft.kind in (EventKind.PROPOSED, EventKind.REOPENED):
             return True
+        if draft.kind is EventKind.EXEMPTED:
+            return self.voice == "summary" and not _GRANTED_TO.search(said.flat)
+        on, _ = read_when(draft.when)
+        if on and on == {
+            EventKind.EFFECTIVE: self.meta.effective_on,
+            EventKind.COMPLIANCE: self.meta.compliance_on,
+        }.get(draft.kind):
+            return True
         if draft.kind not in (EventKind.EFFECTIVE, EventKind.COMPLIANCE):
             return False
+        made = self.meta.published_on
+        if on and made and self.voice == "release" and on < made - _A_MONTH:
+            return False  # no release takes effect before it is made
         return re.search(r"\b(?:was|were|became|had|expired|went|took)\b", said.flat) is None
 
 
@@ -372,7 +401,19 @@ _ANY_RELEASE = frozenset(
     "re-opening reopening "
     "reproposing reproposal".split()
 )
+_A_MONTH = timedelta(days=31)
+_OF_THE_RULE_SPOKEN_OF = {
+    EventKind.EFFECTIVE, EventKind.COMPLIANCE, EventKind.DELAYED, EventKind.STAYED, EventKind.LIFTED, EventKind.UPHELD,
+    EventKind.VACATED,
+}  # fmt: skip
+# Relief for those it names, not for all whom the rule binds.
+_GRANTED_TO = re.compile(
+    r"\b[Ll]imited (?:\w+ )?exempti|\b(?:granted|exempted) (?:to )?(?:the |an? )?[A-Z]"
+)
 _MADE = {EventKind.EXEMPTED, EventKind.APPROVED}
+_ORDERED = {
+    EventKind.DELAYED, EventKind.STAYED, EventKind.LIFTED, EventKind.EXEMPTED, EventKind.PROPOSED, EventKind.ADOPTED,
+}  # fmt: skip
 _BY_OWN = {EventKind.ADOPTED, EventKind.EFFECTIVE, EventKind.COMPLIANCE, EventKind.SUNSET}
 _NOT_OF_RULES = {EventKind.APPROVED, EventKind.SUSPENDED, EventKind.EXEMPTED}
 # Told of without a number, these are of this rulemaking unless they name another; all others must name it.

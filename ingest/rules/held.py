@@ -195,4 +195,5 @@ def _event(row: dict[str, Any]) -> RuleEvent:
         row.get("change", ""),
         row.get("by_name", False),
         tuple(row.get("removes", ())),
+        tuple(row.get("partly", ())),
     )

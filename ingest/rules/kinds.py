@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     DELAYED = "delayed"
     STAYED = "stayed"
     LIFTED = "lifted"
+    UPHELD = "upheld"  # a court denied the petitions for review
     VACATED = "vacated"
     WITHDRAWN = "withdrawn"
     EXEMPTED = "exempted"
@@ -52,8 +53,9 @@ class RuleEvent:
     release    of the event ("34-51808"), None where it is not known
     on         civil day in New York, or None; `relative` is then the wording ("60 days after publication ...")
     change     "conforming" where only references change, "limited" where relief is for those it names, "relief" where what
-               ends is relief from the rule and not the rule, else ""
+               ends is relief from the rule and not the rule, "proposal" where what is put off is to decide on one, else ""
     removes    those of the sections that are, or would be, removed
+    partly     those of the sections of which only "certain aspects" or "certain requirements" are meant
     start, end half-open offsets of the passage in Document.text
     """
 
@@ -69,3 +71,4 @@ class RuleEvent:
     change: str = ""
     by_name: bool = False
     removes: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ _OF_EXCHANGE = re.compile(
     r"['’]?s?|Section) $"
 )
 # Part 242: what each regulation holds.
-_RANGES = ((100, 105), (200, 204), (300, 304), (600, 614), (1000, 1007))
+_RANGES = ((100, 105), (200, 204), (300, 304), (600, 615), (1000, 1007))
 _REGULATION_SECTIONS = {
     "Regulation NMS": (600, 612),
     "Regulation SHO": (200, 203),
@@ -220,7 +220,7 @@ def unique(sections: Iterable[str]) -> tuple[str, ...]:
 
 
 _TYPED = re.compile(
-    rf"(?i)(?:17 C\.?F\.?R\.? ?|§+ ?|(?:sec )?rule )?(?:(2\d\d)\.)?({_OF_ACT}|\d{{3,4}}T?)({PARAGRAPHS})\Z"
+    rf"(?i)(?:17 C\.?F\.?R\.? ?|§+ ?|(?:sec )?rule )?(?:(2\d\d)\.)?({_OF_ACT}|\d{{3,4}}T?|31T?)({PARAGRAPHS})\Z"
 )
 
 

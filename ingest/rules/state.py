@@ -8,7 +8,7 @@ Events of the events file are folded a second time, on top, so that what the doc
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -39,8 +39,9 @@ class Standing(StrEnum):
 
 
 class Part(StrEnum):
-    """What a line of a state speaks of."""
+    """What a line of a state speaks of. Only what binds on the day stands under IN_FORCE."""
 
+    ADOPTED = "adopted"
     IN_FORCE = "in force"
     PENDING = "pending"
     RELIEF = "relief"
@@ -67,6 +68,7 @@ class State:
     standing       according to the documents alone
     with_file      according to the documents and the events file; equal where the file adds nothing
     held_through   the day in "according to the documents held, through ..."; None where nothing is held
+    apart          paragraphs that do not bind while the section does, with what they are
     """
 
     section: str
@@ -77,6 +79,7 @@ class State:
     with_file: Standing
     held_through: date | None
     events: tuple[Known, ...] = ()
+    apart: tuple[tuple[str, Standing], ...] = ()
 
     @property
     def basis(self) -> tuple[Known, ...]:
@@ -88,6 +91,12 @@ class State:
 _PRINTED_BY = timedelta(days=150)
 # Without any word on when, an adopted rule is taken as not yet effective this long, and as unknown after.
 _SOON = timedelta(days=90)
+# A proposal is announced, printed and told of within this.
+_ONE = timedelta(days=120)
+# A rule takes effect within this of its adoption.
+_WITHIN = timedelta(days=730)
+# A stay pending review ends with the court's mandate, some weeks after its opinion.
+_MANDATE = timedelta(days=60)
 # An extension or a compliance date that the documents do not state is taken to have run out after this.
 _LAPSES = timedelta(days=540)
 _RELIEF_LAPSES = timedelta(days=730)
@@ -99,19 +108,64 @@ def state(book: Book, section: str, as_of: datetime) -> State:
     known = tuple(
         k for k in book.events if k.known_at <= as_of and _concerns(k, section, book, as_of)
     )
-    fold = _Fold(section, on, as_of, book, known)
-    lines, standing = fold.read()
+    lines, standing = _Fold(section, on, as_of, book, known).read()
+    apart = _apart(section, standing, on, as_of, book, known)
+    lines += [
+        Line(Part.RELIEF, f"{paragraph} is apart: {_plain(its)}", inferred=True)
+        for paragraph, its in apart
+    ]
     laid = [x for x in book.overlay if end_of_day(x.known_on) <= as_of or x.known_on < on]
     laid = [x for x in laid if any(names.bears_on(s, section) for s in x.event.sections)]
     with_file = _laid_over(standing, laid, on)
     lines += [Line(Part.RELIEF, f"{x.what} ({x.citation})", laid=(x,)) for x in laid]
     through = min(book.through, as_of).astimezone(NEW_YORK).date() if book.through else None
-    return State(section, as_of, on, standing, tuple(lines), with_file, through, known)
+    return State(section, as_of, on, standing, tuple(lines), with_file, through, known, apart)
 
 
 def sections_of(book: Book) -> tuple[str, ...]:
     """Every section, without paragraphs, that an event of the book names."""
     return tuple(sorted({names.base(s) for known in book.events for s in known.event.sections}))
+
+
+_OF_PARAGRAPHS = (
+    EventKind.COMPLIANCE,
+    EventKind.DELAYED,
+    EventKind.EXEMPTED,
+    EventKind.STAYED,
+    EventKind.VACATED,
+)
+
+
+def _apart(
+    section: str,
+    standing: Standing,
+    on: date,
+    as_of: datetime,
+    book: Book,
+    known: Sequence[Known],
+) -> tuple[tuple[str, Standing], ...]:
+    """Paragraphs of a section in force that a stay, relief or a later date keeps from binding."""
+    if standing not in (Standing.IN_FORCE, Standing.TO_BE_RESCINDED):
+        return ()
+    named = {
+        said
+        for k in known
+        if k.event.kind in _OF_PARAGRAPHS
+        for said in k.event.sections
+        if said != section and names.covers(section, said)
+    }
+    found = []
+    for paragraph in sorted(named):
+        on_it = [k for k in known if _concerns(k, paragraph, book, as_of)]
+        _, its = _Fold(paragraph, on, as_of, book, on_it).read()
+        if its in (*_NOT_BINDING, Standing.EFFECTIVE):
+            found.append((paragraph, its))
+    return tuple(found)
+
+
+def _plain(standing: Standing) -> str:
+    words = {Standing.EFFECTIVE: "effective, compliance not yet required"}
+    return words.get(standing, str(standing).replace("_", " "))
 
 
 def _concerns(known: Known, section: str, book: Book, as_of: datetime) -> bool:
@@ -155,8 +209,10 @@ class _Rulemaking:
     delays: list[Known] = field(default_factory=list)
 
     @property
-    def name(self) -> str:
-        return _by(self.adopted)
+    def own(self) -> list[Known]:
+        """What the adopting document itself says of the adoption."""
+        work = self.adopted.held.work_id
+        return [k for k in (self.adopted, *self.said) if k.held.work_id == work]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +238,19 @@ class _Fold:
         standing = Standing.UNKNOWN
         for making in rulemakings[:-1]:
             self._say(
-                Part.HISTORY, f"adopted by {making.name} ({_shown(making.day)})", making.adopted
+                Part.HISTORY,
+                f"{_made(making)} {_whose(making.adopted)}, known {_shown(making.day)}",
+                making.adopted,
             )
         if rulemakings:
             standing = self._standing(rulemakings[-1])
             standing = self._relieved(rulemakings[-1], standing)
+            if standing in _NOT_BINDING:
+                self.lines = [_no_longer_binding(line) for line in self.lines]
         standing = self._proposed(rulemakings, standing)
+        if number := self._redesignated():
+            self._say(Part.HISTORY, f"redesignated as {number} by Release {names.REDESIGNATED_BY}")
+            return self.lines, Standing.REMOVED
         if not self.known:
             self._say(Part.GAP, "no document known then speaks of it")
         return self.lines, standing
@@ -217,10 +280,22 @@ class _Fold:
                     near.adopted = known
             else:
                 found.append(_Rulemaking(known, day))
+        found += self._effective_alone(found)
         found.sort(key=lambda m: m.day)
         for known in self.known:
             self._attach(known, found)
         return found
+
+    def _effective_alone(self, found: Sequence[_Rulemaking]) -> list[_Rulemaking]:
+        """What is told to have taken effect was adopted, though no document known then says when."""
+        alone: dict[date, _Rulemaking] = {}
+        for known in self._of(EventKind.EFFECTIVE):
+            on = known.event.on
+            if on is None or known.event.about is About.OWN or not self._covered(known):
+                continue
+            if not any(m.day <= on + _PRINTED_BY and on - m.day <= _WITHIN for m in found):
+                alone.setdefault(on, _Rulemaking(known, on))
+        return list(alone.values())
 
     def _adoptions(self) -> list[Known]:
         """What is said to be adopted; and final rules that state no more than from when they are effective."""
@@ -254,7 +329,11 @@ class _Fold:
         whole = self._covered(known) or (
             same and set(same[0].adopted.event.sections) & set(event.sections)
         )
-        if event.kind not in lists or not (whole or (same and event.kind is EventKind.EFFECTIVE)):
+        if (
+            event.change == "proposal"
+            or event.kind not in lists
+            or not (whole or (same and event.kind is EventKind.EFFECTIVE))
+        ):
             return
         past = event.about is not About.OWN and event.kind is not EventKind.DELAYED
         before = [m for m in found if m.day <= (event.on or known_day(known))]
@@ -268,6 +347,20 @@ class _Fold:
         if making and (same or event.on or event.kind is EventKind.DELAYED):
             getattr(making, lists[event.kind]).append(known)
 
+    def _redesignated(self) -> str | None:
+        """The number that the section goes by since Regulation NMS; None where it kept its own, or that is not known."""
+        now = names.RENUMBERED.get(names.base(self.section))
+        told = self.book.redesignated_at
+        if now is None or told is None or told > self.as_of:
+            return None
+        effective = [
+            k.event.on
+            for k in self.book.events
+            if k.known_at <= self.as_of and k.held.metadata.release == names.REDESIGNATED_BY
+            and k.event.kind is EventKind.EFFECTIVE and k.event.on
+        ]  # fmt: skip
+        return now if effective and min(effective) <= self.on else None
+
     def _of(self, *kinds: EventKind) -> list[Known]:
         return [k for k in self.known if k.event.kind in kinds]
 
@@ -280,19 +373,25 @@ class _Fold:
         )
 
     def _standing(self, making: _Rulemaking) -> Standing:
-        part = Part.IN_FORCE
+        part = Part.ADOPTED
         self._say(
             part,
-            f"adopted by {making.name}, known {_shown(known_day(making.adopted))}",
+            f"{_made(making)} {_whose(making.adopted)}, known {_shown(known_day(making.adopted))}",
             making.adopted,
             *making.said,
-            inferred=making.adopted.event.kind is EventKind.EFFECTIVE,
+            inferred=all(
+                k.event.kind is EventKind.EFFECTIVE for k in (making.adopted, *making.said)
+            ),
         )
         ends = [k for k in making.ends if k.event.on and k.event.change != "relief"]
         if ends:
-            last = max(k.event.on for k in ends if k.event.on)
+            newest = max(ends, key=lambda k: k.known_at).held.work_id
+            told = [k for k in ends if k.held.work_id == newest]
+            last = max(k.event.on for k in told if k.event.on)
+            if {k.event.on for k in ends} - {k.event.on for k in told}:
+                self._say(Part.CONFLICT, "other documents known before state another end", *ends)
             if self.on > last:
-                self._say(part, f"expired by its own terms on {_shown(last)}", *ends)
+                self._say(Part.HISTORY, f"expired by its own terms on {_shown(last)}", *ends)
                 return Standing.EXPIRED
             self._say(part, f"ends by its own terms on {_shown(last)}", *ends)
         effective = self._effective(making)
@@ -359,6 +458,8 @@ class _Fold:
     def _computed(self, known: Known, making: _Rulemaking, effective: _Day | None) -> _Day | None:
         """A relative wording as a day: from the print if it was known, from the effective date, else a window."""
         words = known.event.relative or ""
+        if first := first_business_day(words):
+            return _Day(first, (known,), words)
         if "same date as the effective" in words:
             return effective
         amount = _amount(words)
@@ -373,6 +474,8 @@ class _Fold:
                 day, (known,), f"{words} ({_shown(effective.on)})", effective.low, effective.high
             )
         release = making.adopted.event.release or making.adopted.held.metadata.release or ""
+        if not re.search(r"public|Federal|register|approv|adopt", words, re.IGNORECASE):
+            return None  # counted from what happens to one firm: "from the time that the ATS first meets"
         printed = self._printed(release, making)
         if printed:
             day = _later(printed.on, *amount)
@@ -387,12 +490,12 @@ class _Fold:
         return printed if printed and printed.known_at <= self.as_of else None
 
     def _complied(self, making: _Rulemaking, effective: _Day) -> Standing:
-        if self._removes(making.adopted):
-            self._say(Part.IN_FORCE, "the rule is removed", making.adopted)
+        if removing := [k for k in making.own if self._removes(k)]:
+            self._say(Part.HISTORY, "the rule is removed", *removing)
             return Standing.REMOVED
         delays = making.delays
         newest = max(delays, key=lambda k: (k.known_at, k.event.on or date.min), default=None)
-        stated: list[tuple[date, Known]] = []
+        stated: list[tuple[date, Known, str]] = []
         open_since: tuple[date, Known, bool] | None = None
         for known in making.compliance:
             if (
@@ -403,39 +506,43 @@ class _Fold:
                 self._say(Part.HISTORY, f"compliance date since moved: {_moment(known)}", known)
                 continue
             if known.event.on:
-                stated.append((known.event.on, known))
+                stated.append((known.event.on, known, ""))
             elif (day := self._computed(known, making, effective)) and day.on:
-                stated.append((day.on, known))
-                self._say(
-                    Part.PENDING if day.on > self.on else Part.HISTORY,
-                    f"compliance {_shown(day.on)}{_how(day)}",
-                    known,
-                    inferred=True,
-                )
+                stated.append((day.on, known, _how(day)))
             elif re.search(r"designated|notice", known.event.relative or ""):
                 open_since = (self.on, known, True)
         if newest and newest.event.on and newest.event.role is Role.NEW_DATE:
-            stated.append((newest.event.on, newest))
+            stated.append((newest.event.on, newest, ""))
         elif newest:
             open_since = (known_day(newest), newest, False)
-        elsewhere = [
-            k
-            for k in (making.adopted, *making.said)
-            if _ELSEWHERE.search(k.held.metadata.compliance_text or "")
-        ]
-        if not stated and open_since is None and elsewhere:
+        elsewhere = [k for k in (making.adopted, *making.said) if self._told_elsewhere(k)]
+        headed = [k for k in making.own if k.held.metadata.compliance_on]
+        if not stated and open_since is None and headed:
+            on = headed[0].held.metadata.compliance_on
+            assert on is not None
+            stated.append((on, headed[0], ", as the document's header has it"))
+        elif not stated and open_since is None and elsewhere:
             open_since = (known_day(elsewhere[0]), elsewhere[0], False)
         return self._by_compliance(stated, open_since)
 
+    def _told_elsewhere(self, known: Known) -> bool:
+        """Whether the document's header has words on compliance, on this section or on none in particular."""
+        words = known.held.metadata.compliance_text or ""
+        said = [named.section for named in names.numbered(words)]
+        return bool(words) and (not said or any(names.bears_on(s, self.section) for s in said))
+
     def _by_compliance(
-        self, stated: Sequence[tuple[date, Known]], open_since: tuple[date, Known, bool] | None
+        self,
+        stated: Sequence[tuple[date, Known, str]],
+        open_since: tuple[date, Known, bool] | None,
     ) -> Standing:
-        later = sorted(((d, k) for d, k in stated if d > self.on), key=lambda each: each[0])
+        dates = sorted({day for day, _, _ in stated})
+        later = [day for day in dates if day > self.on]
         if later:
-            for day, known in _once(later):
-                self._say(Part.PENDING, f"compliance required from {_shown(day)}", known)
+            for day in later:
+                self._due(f"compliance required from {_shown(day)}", day, stated, Part.PENDING)
             return Standing.EFFECTIVE
-        if open_since and (not stated or max(d for d, _ in stated) <= open_since[0]):
+        if open_since and (not dates or dates[-1] <= open_since[0]):
             since, known, lasting = open_since
             if lasting:
                 self._say(
@@ -453,14 +560,18 @@ class _Fold:
                 known,
                 inferred=True,
             )
-        elif stated:
-            day = max(d for d, _ in stated)
-            self._say(
-                Part.IN_FORCE,
-                f"compliance required since {_shown(day)}",
-                *(k for d, k in stated if d == day),
-            )
+        elif dates:
+            words = f"compliance required since {_shown(dates[-1])}"
+            self._due(words, dates[-1], stated, Part.IN_FORCE)
         return Standing.IN_FORCE
+
+    def _due(
+        self, words: str, day: date, stated: Sequence[tuple[date, Known, str]], part: Part
+    ) -> None:
+        """A compliance date with every passage that gives it; a wording it was computed from only where none states it."""
+        given = [(known, how) for on, known, how in stated if on == day]
+        how = "" if any(not how for _, how in given) else given[0][1]
+        self._say(part, f"{words}{how}", *(known for known, _ in given), inferred=bool(how))
 
     def _removes(self, known: Known) -> bool:
         return any(names.covers(said, self.section) for said in known.event.removes)
@@ -468,29 +579,63 @@ class _Fold:
     # --- stays and relief --------------------------------------------------------------------
 
     def _relieved(self, making: _Rulemaking, standing: Standing) -> Standing:
-        kinds = (EventKind.STAYED, EventKind.LIFTED, EventKind.EXEMPTED, EventKind.VACATED)
         now = standing
-        for known in self._of(*kinds):
-            if known_day(known) < making.day:
-                continue
-            # Relief that another document only tells of may be for some persons alone.
-            told = known.event.kind is not EventKind.EXEMPTED or self._grants(known)
-            whole = self._covered(known) and told and known.event.change != "limited"
-            self._say(Part.RELIEF, self._told(known, whole), known)
-            if not whole or standing in (Standing.EXPIRED, Standing.REMOVED):
-                continue
+        stay: Known | None = None
+        for known in self._reliefs(making):
             kind = known.event.kind
-            if kind is EventKind.VACATED:
+            # Relief that another document only tells of may be for some persons alone.
+            told = kind is not EventKind.EXEMPTED or self._grants(known)
+            whole = self._covered(known) and told and known.event.change != "limited"
+            whole = whole and not self._partly(known)
+            self._say(Part.RELIEF, self._told(known, whole), known)
+            if standing in (Standing.EXPIRED, Standing.REMOVED):
+                continue
+            if kind is EventKind.UPHELD:
+                if stay and now is Standing.STAYED and self.on - _moment_day(known) > _MANDATE:
+                    self._say(
+                        Part.GAP,
+                        "that the stay ended is not in the documents known then; taken as ended with the review",
+                        known,
+                        inferred=True,
+                    )
+                    now = standing
+            elif not whole:
+                continue
+            elif kind is EventKind.VACATED:
                 now = Standing.VACATED
             elif kind is EventKind.STAYED:
-                now = Standing.STAYED
+                now, stay = Standing.STAYED, known
             elif kind is EventKind.LIFTED:
                 now = standing
             elif self._lasts(known):
                 now = Standing.EXEMPTED
-            elif now is Standing.EXEMPTED:
+            elif now is not Standing.VACATED:
                 now = standing
         return now
+
+    def _reliefs(self, making: _Rulemaking) -> list[Known]:
+        """Stays, relief and what courts did since the adoption, by their day; what is told again without a day, once."""
+        kinds = (
+            EventKind.STAYED,
+            EventKind.LIFTED,
+            EventKind.UPHELD,
+            EventKind.EXEMPTED,
+            EventKind.VACATED,
+        )
+        found: list[Known] = []
+        for known in sorted(self._of(*kinds), key=_moment_day):
+            again = (
+                known.event.kind is not EventKind.EXEMPTED
+                and known.event.on is None
+                and known.event.about is not About.OWN
+                and any(k.event.kind is known.event.kind for k in found)
+            )
+            if known_day(known) >= making.day and not again:
+                found.append(known)
+        return found
+
+    def _partly(self, known: Known) -> bool:
+        return any(names.covers(said, self.section) for said in known.event.partly)
 
     def _grants(self, known: Known) -> bool:
         return any(
@@ -505,30 +650,31 @@ class _Fold:
         what = {
             EventKind.STAYED: "stayed",
             EventKind.LIFTED: "stay lifted",
+            EventKind.UPHELD: "petitions for review denied",
             EventKind.VACATED: "vacated",
         }.get(event.kind, "exemptive relief")
         until = f" until {_shown(event.on)}" if event.on and event.role is Role.END else ""
-        if (event.relative or "").startswith("the first business day"):
-            until = f" until {event.relative}"
+        if event.kind is EventKind.EXEMPTED and (end := first_business_day(event.relative or "")):
+            until = f" until {event.relative} ({_shown(end)})"
         of = (
             ""
             if whole
             else f" of {', '.join(event.sections)}"
             if not self._covered(known)
+            else " of certain of its requirements"
+            if self._partly(known)
             else " for those it names"
         )
-        made = f", {_shown(event.on)}" if event.on and event.role is Role.ACTION else ""
-        return f"{what}{of}{until} by {_by(known)}{made}"
+        return f"{what}{of}{until}{_acted(known)}, {_whose(known)}"
 
     def _lasts(self, known: Known) -> bool:
         """Whether relief holds on the day: to its stated end, else to the first date due after it in the same document."""
         ends = [
-            k.event.on
+            end
             for k in self.known
             if k.held.work_id == known.held.work_id
             and k.event.kind is EventKind.EXEMPTED
-            and k.event.role is Role.END
-            and k.event.on
+            and (end := _end(k))
         ]  # fmt: skip
         if ends:
             return self.on < max(ends)
@@ -572,20 +718,21 @@ class _Fold:
             for k in self._of(EventKind.WITHDRAWN)
             if pending and k.known_at >= pending[-1].known_at
         ]
-        for known in pending:
+        for told in _one_each(pending):
+            known = told[0]
             what = (
                 "its rescission is proposed"
-                if self._removes(known)
+                if any(map(self._removes, told))
                 else "a change is proposed"
                 if since
                 else "proposed"
             )
             self._say(
                 Part.PENDING,
-                f"{what} by {_by(known)}, {_shown(_day_of(known) or known_day(known))}: it binds no one unless adopted",
-                known,
+                f"{what} {_whose(known)}, {_shown(_day_of(known) or known_day(known))}: it binds no one unless adopted",
+                *told,
             )
-            self._deadlines(known)
+            self._deadlines(told)
         if gone:
             self._say(Part.PENDING, "the proposal is withdrawn", *gone)
             return standing if since else Standing.WITHDRAWN
@@ -599,17 +746,18 @@ class _Fold:
             return Standing.TO_BE_RESCINDED
         return standing
 
-    def _deadlines(self, proposal: Known) -> None:
-        for known in self.known:
-            event = known.event
-            if (
-                known.held.work_id == proposal.held.work_id
-                and event.kind is EventKind.COMMENT_DEADLINE
-                and event.on
-            ):
-                word = "close" if event.on >= self.on else "closed"
-                self._say(Part.PENDING, f"comments {word} {_shown(event.on)}", known)
+    def _deadlines(self, told: Sequence[Known]) -> None:
+        works = {k.held.work_id for k in told}
+        due: dict[date, list[Known]] = {}
+        for known in self._of(EventKind.COMMENT_DEADLINE):
+            if known.held.work_id in works and known.event.on:
+                due.setdefault(known.event.on, []).append(known)
+        for day, said in sorted(due.items()):
+            word = "close" if day >= self.on else "closed"
+            self._say(Part.PENDING, f"comments {word} {_shown(day)}", *said)
 
+
+_NOT_BINDING = (Standing.STAYED, Standing.EXEMPTED, Standing.VACATED)
 
 # --- days ---------------------------------------------------------------------------------------
 
@@ -641,6 +789,14 @@ def _later(day: date, count: int, unit: str) -> date:
     return date(year, month, min(day.day, last))
 
 
+def _no_longer_binding(line: Line) -> Line:
+    """A compliance date that has passed binds no one under a stay or relief: it is what was stated."""
+    if line.part is not Part.IN_FORCE:
+        return line
+    words = line.text.replace("compliance required since", "compliance date stated:")
+    return replace(line, part=Part.HISTORY, text=words)
+
+
 def _day_of(known: Known) -> date | None:
     """The day an event states; of a month without a day, its last."""
     if known.event.on:
@@ -649,6 +805,44 @@ def _day_of(known: Known) -> date | None:
         iter(days(re.sub(r"^(\w+),? (\d{4})$", r"\1 28, \2", known.event.relative or ""))), None
     )
     return month.on if month else None
+
+
+def _moment_day(known: Known) -> date:
+    """When a court or the Commission acted: the stated day of the act, else when it became known."""
+    acted = known.event.on if known.event.role is Role.ACTION else None
+    return acted or known_day(known)
+
+
+def _end(known: Known) -> date | None:
+    """The day on which relief ends."""
+    if known.event.role is Role.END and known.event.on:
+        return known.event.on
+    return first_business_day(known.event.relative or "")
+
+
+_FIRST_DAY = re.compile(r"first business day (?:of|in) (\w+),? (\d{4})")
+
+
+def first_business_day(words: str) -> date | None:
+    """The day that "the first business day of November 2026" is; None where the words say no such thing."""
+    match = _FIRST_DAY.search(words)
+    month = next(iter(days(f"{match[1]} 1, {match[2]}")), None) if match else None
+    if month is None:
+        return None
+    day = month.on
+    while day.weekday() > 4 or _holiday(day):
+        day += timedelta(days=1)
+    return day
+
+
+def _holiday(day: date) -> bool:
+    """New Year's Day, on Monday where it fell on Sunday, and Labor Day: what can be the first weekday of a month."""
+    monday = day.weekday() == 0
+    return (
+        (day.month, day.day) == (1, 1)
+        or (monday and (day.month, day.day) == (1, 2))
+        or (monday and day.month == 9)
+    )
 
 
 def known_day(known: Known) -> date:
@@ -665,18 +859,22 @@ def _same_rulemaking(making: _Rulemaking, known: Known, day: date) -> bool:
     return abs((making.day - day).days) <= 120
 
 
+def _one_each(pending: Iterable[Known]) -> list[list[Known]]:
+    """Proposals, each with all that tell of it, the weightiest first: those made within months of each other are one."""
+    groups: list[list[Known]] = []
+    for known in sorted(pending, key=lambda k: _day_of(k) or known_day(k)):
+        day = _day_of(known) or known_day(known)
+        same = (g for g in groups if abs((_day_of(g[0]) or known_day(g[0])) - day) < _ONE)
+        group = next(same, None)
+        if group is None:
+            groups.append([known])
+        else:
+            group.append(known)
+    return [sorted(group, key=_weight) for group in groups]
+
+
 def _each_once(basis: Iterable[Known]) -> tuple[Known, ...]:
     return tuple({(k.held.offset, k.event): k for k in basis}.values())
-
-
-def _once(later: Iterable[tuple[date, Known]]) -> list[tuple[date, Known]]:
-    seen: dict[date, Known] = {}
-    for day, known in later:
-        seen.setdefault(day, known)
-    return list(seen.items())
-
-
-_ELSEWHERE = re.compile(r"(?i)\bsee\b|discussed|section")
 
 
 def _weight(known: Known) -> int:
@@ -698,6 +896,25 @@ def _by(known: Known) -> str:
         else held.reference
     )
     return f"Release {release}" if release else named.removeprefix("on ") or held.title
+
+
+def _whose(known: Known) -> str:
+    """Whose act an event is: the document's own, that of the release it names, or one that the document tells of."""
+    own = known.event.about is About.OWN or known.event.release is not None
+    return f"by {_by(known)}" if own else f"as told in {_by(known)}"
+
+
+def _made(making: _Rulemaking) -> str:
+    """ "adopted on June 9, 2005"; of a rule of which only its effect is told, "effective May 30, 2017"."""
+    event = making.adopted.event
+    if event.kind is EventKind.EFFECTIVE and event.about is not About.OWN and event.on:
+        return f"effective {_shown(event.on)}"
+    return f"adopted{_acted(making.adopted)}"
+
+
+def _acted(known: Known) -> str:
+    event = known.event
+    return f" on {_shown(event.on)}" if event.on and event.role is Role.ACTION else ""
 
 
 def _moment(known: Known) -> str:

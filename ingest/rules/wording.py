@@ -30,7 +30,8 @@ _AFTER = (
 )
 _IN = r"(?:[^.;]|\.(?=\d|[A-Z]\.))"  # within a clause; the stop of "242.301" or "U.S." does not end it
 _PLACEHOLDER = r"\[\s*(?i:insert)[^\]]{3,160}\]"
-_WHEN = rf"(?:{_PLACEHOLDER}|{_DATE}|{_AFTER}|{_MONTH_YEAR})"
+_FIRST_DAY = rf"the first business day (?:of|in) {_MONTH_YEAR}"
+_WHEN = rf"(?:{_PLACEHOLDER}|{_DATE}|{_AFTER}|{_FIRST_DAY}|{_MONTH_YEAR})"
 _WHO = (
     r"(?:[Tt]he (?:U\.?S\.? )?(?:Securities (?:and )?Exchange )?Commission|[Tt]he SEC|[Ww]e|[Tt]his [Oo]rder|"
     r"[Tt]he Division|[Tt]he staff)(?: \([^)]{3,60}\))?"
@@ -54,7 +55,7 @@ _COMMENTING = re.compile(
 CUES = re.compile(
     r"(?:19|20)\d\d|\[\s*[Ii][Nn][Ss]|\b(?:days|months|years?) |upon filing|stayed|vacated|hereby|approves|withdraw|companion|"
     r"deferr|sunset|same|proposed Rule|proposed to establish|proposed new|re-?open|exempti|[Pp]roposed amend|"
-    r"proposing|adopting|amending|repealing|extending"
+    r"proposing|adopting|amending|repealing|extending|denied the petition"
 )
 _PAST = re.compile(
     rf"(?:\b[Oo]n (?P<day>{_DATE})|\b[Ii]n (?P<month>{_MONTH_YEAR}))(?: \([^)]{{3,80}}\))?,?"
@@ -117,7 +118,7 @@ class Draft:
 _REMOVAL = re.compile(
     r"(?i)\b(?:repeal|remov|rescind|eliminat)(?:ing|ed|e|es|s)?\b(?! (?:the )?(?:requirement|exception|exemption|need|"
     r"burden|restriction|"
-    r"provision that))(?P<what>.*?)(?=,? (?:and )?(?:amend|add|adopt|establish)ing\b|[;.]|$)"
+    r"provision that))(?P<what>.*?)(?=,? (?:and )?(?:amend|add|adopt|establish)(?:ing|ed)\b|[;.]|$)"
 )
 
 
@@ -137,6 +138,35 @@ def removed_sections(words: str, sections: tuple[str, ...]) -> tuple[str, ...]:
     said = [n.section for n in (names.numbered(words) or names.called(words))]
     whole = len(sections) == 1 and not said and _THE_RULE.match(words) is not None
     return tuple(s for s in sections if s in said) or (sections if whole else ())
+
+
+_ASPECTS = re.compile(
+    r"(?i)\bcertain (?:aspects|requirements|provisions|parts|portions|elements) (?:of|in) (?P<what>.{3,120}?)(?=;| from\b|$)"
+)
+
+
+def partly_meant(words: str, sections: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the sections of which the words mean a part: "certain aspects of Rule 10c-1a"."""
+    said = {n.section for m in _ASPECTS.finditer(words) for n in names.numbered(m["what"])}
+    return tuple(s for s in sections if s in said)
+
+
+_OF_ITSELF = re.compile(
+    r"(?i)(?:the|an?|its|this|that|temporary|initial|original|first|further|additional|compliance|effective|implementation|"
+    r"operative|exemptions?|exemptive|relief|dates?|periods?|deadlines?|was|is|are|at|originally|also)*"
+)
+
+
+def cited_release(words: str) -> str | None:
+    """The one release that a sentence cites, as that by which the thing was done."""
+    found = set(re.findall(r"\bRel(?:ease|\.)(?: Nos?\.)? ?(?:34-)?(\d{5,6})\b", words))
+    return f"34-{found.pop()}" if len(found) == 1 else None
+
+
+def names_nothing(words: str) -> bool:
+    """Whether words name no rule at all, as "the compliance date to May 3, 2021": they mean the rule spoken of."""
+    head = re.split(rf"{_DATE}|[(,;:]| (?:by|to|until|from|in)\b", words)[0]
+    return _OF_ITSELF.fullmatch(re.sub(r"\W+", "", head)) is not None
 
 
 def one_line(words: str) -> str:
@@ -311,8 +341,9 @@ def extension_events(
         )
         return
     if not moved:
-        if "exempti" in rest[:120] and until:
-            yield Draft(EventKind.EXEMPTED, rest, until[1], Role.END, release, about)
+        if "exempti" in rest[:120]:
+            when, role = (until[1], Role.END) if until else (day, Role.ACTION)
+            yield Draft(EventKind.EXEMPTED, rest, when, role, release, about)
         return
     if re.search(r"termination|expiration", moved[0]):
         if until:
@@ -332,7 +363,7 @@ _EFFECTIVE = re.compile(
     rf"\b{_BE}(?: also)?(?: fully| immediately)? (?:effective |in effect )?(?:as of |on |from )?(?P<when>{_WHEN})"
 )
 _EFFECTIVE_DATE = re.compile(
-    rf"\b[Ee]ffective dates? (?:of|for) (?P<what>{_IN}{{3,160}}?) (?:is|was|will be|are|were) (?P<when>{_WHEN})"
+    rf"\b[Ee]ffective dates?(?: (?:of|for) (?P<what>{_IN}{{3,160}}?))? (?:is|was|will be|are|were) (?P<when>{_WHEN})"
 )
 _EFFECTIVE_WE = re.compile(
     rf"\b[Ee]ffective (?P<when>{_DATE}), (?P<what>{_WHO} (?:eliminated|repealed|adopted|amended|rescinded|removed|added)\b.*)"
@@ -359,11 +390,13 @@ def _effective(flat: str, of_rules: bool = False) -> Iterator[Draft]:
         yield Draft(EventKind.EFFECTIVE, subject, match["when"], Role.EVENT)
     for match in _EFFECTIVE_DATE.finditer(flat):
         if _asserted(flat, match.start()):
-            yield Draft(EventKind.EFFECTIVE, match["what"], match["when"], Role.EVENT)
+            yield Draft(EventKind.EFFECTIVE, match["what"] or "", match["when"], Role.EVENT)
     for match in _EFFECTIVE_WE.finditer(flat):
-        yield Draft(EventKind.EFFECTIVE, match["what"], match["when"], Role.EVENT)
+        removed = removal_words(match["what"])
+        yield Draft(EventKind.EFFECTIVE, match["what"], match["when"], Role.EVENT, removes=removed)
     for match in _AS_OF.finditer(flat):
-        yield Draft(EventKind.EFFECTIVE, flat[: match.start()], match["when"], Role.EVENT)
+        gone = flat[: match.start()]
+        yield Draft(EventKind.EFFECTIVE, gone, match["when"], Role.EVENT, removes=gone)
     for match in _FROM_TO.finditer(flat):
         if _asserted(flat, match.start()):
             yield Draft(EventKind.SUNSET, flat[: match.start()][-120:], match["end"], Role.EVENT)
@@ -371,6 +404,7 @@ def _effective(flat: str, of_rules: bool = False) -> Iterator[Draft]:
 
 _COMPLIANCE_DATE = re.compile(
     rf"\b[Cc]ompliance dates?(?: (?:for|of|with|under) (?P<what>{_IN}{{3,420}}?))? (?:is|was|will be|are|were)"
+    r"(?: at first| originally| initially| first)?"
     rf"(?: the same as (?:its|the) effective date, )? ?(?:the first business day of [A-Z][a-z]+ \d{{4}}, or )?(?P<when>{_WHEN})"
 )
 _SAME_DATE = re.compile(
@@ -390,6 +424,10 @@ _PHASE = re.compile(
     r"\b(?:phase-?in(?: date| period)?|Phase (?:[IVX]+|\d|[Oo]ne|[Tt]wo|[Tt]hree|"
     rf"[Ff]our))\b(?P<what>{_IN}{{0,160}}?)(?: will begin| begins| begin| will start| will be| is)(?: on)?"
     rf" (?P<when>{_DATE})"
+)
+_PHASED = re.compile(
+    rf"\b[Cc]ompliance(?P<what> with {_IN}{{3,200}}?) (?:is to be|will be|is being|was to be|shall be) phased in"
+    rf"(?: from| beginning(?: on)?| starting(?: on)?| on)? (?P<when>{_DATE})"
 )
 _ADOPT_DATE = re.compile(
     r"\b(?:adopt(?:ed|ing)?|set|setting|establish(?:ed|ing)?) (?:a|the) (?:longer |shorter )?compliance (?:date|"
@@ -424,8 +462,8 @@ _WINDOW = re.compile(
 
 
 def _complied(flat: str) -> Iterator[Draft]:
-    for pattern in (_COMPLIANCE_DATE, _COMPLY, _MUST_FROM, _PHASE, _ADOPT_DATE, _COMMENCES, _SUBMIT, _HAVE_TIME, _MORE_TIME,
-                    _DUE, _WINDOW):  # fmt: skip
+    for pattern in (_COMPLIANCE_DATE, _COMPLY, _MUST_FROM, _PHASE, _PHASED, _ADOPT_DATE, _COMMENCES, _SUBMIT, _HAVE_TIME,
+                    _MORE_TIME, _DUE, _WINDOW):  # fmt: skip
         for match in pattern.finditer(flat):
             firm = pattern is _MORE_TIME or _asserted(flat, match.start())
             if not firm or (re.match(r" (?:to|until)\b", flat[match.end() :]) and pattern is _DUE):
@@ -436,7 +474,10 @@ def _complied(flat: str) -> Iterator[Draft]:
                 r"\brequire[ds]?\b|\bmust\b|\bshall\b", flat[: match.start()]
             ):
                 continue
-            yield Draft(EventKind.COMPLIANCE, _rule_of(flat, match), match["when"], Role.EVENT)
+            # "must comply by May 3" has no object but the document's own rule.
+            bare = pattern is _COMPLY and not re.search(r"\bwith\b", match["what"])
+            subject = "" if bare and not names.numbered(flat) else _rule_of(flat, match)
+            yield Draft(EventKind.COMPLIANCE, subject, match["when"], Role.EVENT)
     for match in _SAME_DATE.finditer(flat):
         if _asserted(flat, match.start()):
             yield Draft(
@@ -514,6 +555,10 @@ _VACATED = re.compile(
     r"\b(?:court|Court|Circuit)\b[^.;]{0,80}\bvacated (?P<what>(?:the )?(?:[Rr]ules?|amendments?|pilot|Pilot|"
     r"order adopting)\b[^;]{0,200})"
 )
+_UPHELD = re.compile(
+    r"\b(?:[Cc]ourt|Circuit)\b[^.;]{0,120}\b(?:denied|dismissed|rejected) (?:the |these |those )?"
+    r"(?:petitions?(?: for review)?|petitioners[’']? challenges?)(?P<what>[^.;]{0,200})"
+)
 _APPROVES = re.compile(
     r"\b(?:be,? and (?:it )?hereby is,? approved|[Tt]his order (?:grants approval|approves)|(?:Commission|"
     r"[Ww]e) (?:is|are) approving)\b"
@@ -525,12 +570,15 @@ def _ordered(flat: str) -> Iterator[Draft]:
         (_STAYED, EventKind.STAYED),
         (_LIFTED, EventKind.LIFTED),
         (_VACATED, EventKind.VACATED),
+        (_UPHELD, EventKind.UPHELD),
     ):
         for match in pattern.finditer(flat):
-            if _asserted(flat, match.start()) and not re.search(
+            denied = kind is not EventKind.UPHELD and re.search(
                 r"did not|denied", flat[: match.end()]
-            ):
-                yield Draft(kind, match["what"] or flat)
+            )
+            if _asserted(flat, match.start()) and not denied:
+                when, role = _on_a_day(flat[: match.start()])
+                yield Draft(kind, match["what"] or flat, when, role)
     if found := _APPROVES.search(flat):
         yield Draft(EventKind.APPROVED, "", SIGNED, Role.ACTION, None, About.OWN)
     if "withdraw" in flat and re.search(
@@ -545,13 +593,19 @@ def _ordered(flat: str) -> Iterator[Draft]:
     if found := re.search(
         r"\b(?:deferring|deferred) consideration of (?P<what>the propos.*)", flat
     ):
-        yield Draft(EventKind.DELAYED, found["what"], "", None, None, About.EARLIER)
+        yield Draft(EventKind.DELAYED, found["what"], "", None, None, About.EARLIER, "proposal")
+
+
+def _on_a_day(before: str) -> tuple[str, Role | None]:
+    """The day that words before a deed begin with: "On October 14, 2025, the Court of Appeals"."""
+    match = re.search(rf"\b[Oo]n ({_DATE}),[^;]{{0,160}}$", before)
+    return (match[1], Role.ACTION) if match else ("", Role.EVENT)
 
 
 _EXEMPT_UNTIL = re.compile(
     r"\b(?:temporarily exempted|(?:is|are|be,? and hereby (?:is|"
     rf"are),?) (?:temporarily )?exempt(?:ed)?)\b(?P<what>[^;]{{3,300}}?)"
-    rf" until (?P<when>{_DATE}|the first business day of {_MONTH_YEAR})"
+    rf" until (?P<when>{_DATE}|{_FIRST_DAY})"
 )
 
 
@@ -563,8 +617,9 @@ _RELIEF_EXTENDED = re.compile(
 
 
 _RELIEF_LASTS = re.compile(
-    r"\bexempti(?:ons?|ve relief) from (?P<what>[^;]{3,200}?) (?:lasts?|continues?|remains? in effect) (?:until|through)"
-    rf" (?P<when>{_DATE}|the first business day of {_MONTH_YEAR})"
+    r"\bexempti(?:ons?|ve relief)(?: from (?P<what>[^;]{3,200}?))?(?: now)? (?:lasts?|continues?|remains? in effect)"
+    r" (?:until|through)"
+    rf" (?P<when>{_DATE}|{_FIRST_DAY})"
 )
 
 
@@ -574,7 +629,7 @@ def _relieved(flat: str) -> Iterator[Draft]:
     for pattern in (_EXEMPT_UNTIL, _RELIEF_LASTS):
         for match in pattern.finditer(flat):
             if _asserted(flat, match.start()):
-                yield Draft(EventKind.EXEMPTED, match["what"], match["when"], Role.END)
+                yield Draft(EventKind.EXEMPTED, match["what"] or "", match["when"], Role.END)
 
 
 _FILED = re.compile(
@@ -711,7 +766,11 @@ _READERS: tuple[tuple[tuple[str, ...], bool, Callable[[str], Iterator[Draft]]], 
     ),
     (("extend", "delay", "postpon"), True, _moved),
     (("expire", "terminate", "end", "sunset"), False, _ended),
-    (("stay", "vacated", "approv", "withdrawing", "companion", "consideration"), False, _ordered),
+    (
+        ("stay", "vacated", "approv", "withdrawing", "companion", "consideration", "petition"),
+        False,
+        _ordered,
+    ),
     (("exempt",), True, _relieved),
     (("filed with", "withdrew", "upon filing"), True, _filed),
 )
