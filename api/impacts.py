@@ -7,10 +7,14 @@ from datetime import datetime
 from pydantic import Field
 
 from api.naming import documents_meant
+from api.rules import book_of
 from api.schemas import Form
 from ingest.catalog import Catalog
+from ingest.document import Page
 from ingest.errors import BadRequest
 from ingest.quote import fingerprint
+from ingest.rules.cite import Place
+from ingest.rules.held import Book
 from ingest.rules.impacts import Direction, variable_id
 from ingest.rules.stated import Stated, stated_in
 from ingest.rules.taxonomy import taxonomy
@@ -32,6 +36,10 @@ class ImpactRow(Form):
     document_id: str
     title: str
     reference: str
+    citation: str = Field(
+        description="How counsel cites it again, with the page where it is known."
+    )
+    citation_full: str = Field(description="How counsel cites it first, with its title.")
     section: str
     page: int | None
     start: int
@@ -78,7 +86,7 @@ def impacts_of(
         asked=name,
         as_of=as_of,
         documents=len(documents),
-        variables=tuple(_group(id, rows) for id, rows in groups),
+        variables=tuple(_group(id, rows, book_of(catalog), as_of) for id, rows in groups),
     )
 
 
@@ -91,19 +99,22 @@ def _distinct(stated: Sequence[Stated]) -> list[Stated]:
     return list(seen.values())
 
 
-def _group(id: str, stated: Sequence[Stated]) -> VariableImpacts:
+def _group(id: str, stated: Sequence[Stated], book: Book, as_of: datetime) -> VariableImpacts:
     return VariableImpacts(
         variable=id,
         name=taxonomy().variables[id].name,
         counts=dict(Counter(each.impact.direction for each in stated).most_common()),
-        rows=tuple(map(_row, stated)),
+        rows=tuple(_row(each, book, as_of) for each in stated),
     )
 
 
-def _row(stated: Stated) -> ImpactRow:
+def _row(stated: Stated, book: Book, as_of: datetime) -> ImpactRow:
     impact, held = stated.impact, stated.held
+    page = None if stated.page is None else Page(stated.page, 0, 0, stated.printed)
+    told = book.cite(held, as_of, Place(page))
     return ImpactRow(
         direction=impact.direction, speaker=impact.speaker, hedged=impact.hedged, condition=impact.condition, quote=impact.quote,
-        document_id=held.id, title=held.title, reference=held.reference, section=" › ".join(impact.section), page=stated.page,
+        document_id=held.id, title=held.title, reference=held.reference, citation=told.short, citation_full=told.full,
+        section=" › ".join(impact.section), page=stated.page,
         start=impact.start, end=impact.end, sha256=fingerprint(impact.quote), known_at=held.known_at,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ingest.document import Authority, DocType, Kind
 from ingest.moment import end_of_day
 from ingest.quote import quote_at
 from ingest.rules import names
+from ingest.rules.cite import cfr, place_of
 from ingest.rules.events import About, EventKind, Role
 from ingest.rules.held import Book, Known, open_book
 from ingest.rules.overlay import MARK, Laid
@@ -36,6 +38,10 @@ class Basis(Form):
     document_id: str
     title: str
     reference: str
+    citation: str = Field(
+        description="How counsel cites it again: '89 FR 81620, 81640 (Oct. 8, 2024)'."
+    )
+    citation_full: str = Field(description="How counsel cites it first, with its title.")
     authority: Authority
     known_at: datetime
     known_basis: str = Field(description="What known_at rests on.")
@@ -63,6 +69,8 @@ class RuleText(Form):
     document_id: str
     title: str
     reference: str
+    citation: str
+    citation_full: str
     doc_type: DocType
     known_at: datetime
     start: int
@@ -95,6 +103,7 @@ class RuleState(Form):
     """What a section was on a civil day in New York, as known by `as_of`."""
 
     section: str
+    citation: str = Field(description="'17 CFR 242.612'.")
     as_of: datetime
     on: date
     standing: Standing = Field(description="According to the documents alone.")
@@ -170,15 +179,17 @@ def rule_state(catalog: Catalog, asked: str, as_of: datetime) -> RuleState:
     """The state of what is asked for: "242.612", "Rule 611", "Order Protection Rule". Raises BadRequest on another word."""
     book = book_of(catalog)
     found = state(book, names.resolve(asked), as_of)
+    cited = _Cited(catalog, book, as_of)
     return RuleState(
         section=found.section,
+        citation=cfr(found.section),
         as_of=as_of,
         on=found.on,
         standing=found.standing,
         standing_with_events_file=found.with_file,
         apart=tuple(Paragraph(section=p, standing=its) for p, its in found.apart),
-        statements=tuple(_statement(line, found, catalog) for line in found.lines),
-        texts=tuple(_texts(found.section, as_of, catalog)),
+        statements=tuple(_statement(line, found, cited) for line in found.lines),
+        texts=tuple(_texts(found.section, as_of, catalog, book)),
         coverage=_coverage(found, book),
     )
 
@@ -192,7 +203,8 @@ def timeline(catalog: Catalog, asked: str, as_of: datetime) -> Timeline:
         event = known.event
         when = event.on or event.relative or known.held.work_id
         groups.setdefault((event.kind, when, event.role, event.change), []).append(known)
-    rows = [_row(group, catalog) for group in groups.values()]
+    cited = _Cited(catalog, book, as_of)
+    rows = [_row(group, cited) for group in groups.values()]
     laid = [x for line in found.lines for x in line.laid]
     rows += [_laid(x) for x in laid]
     rows.sort(key=lambda row: (day_of(row), row.known_on, row.kind))
@@ -210,7 +222,27 @@ def standings(
     return [(s.on, s.standing, s.with_file) for s in states]
 
 
-def _statement(line: Line, found: State, catalog: Catalog) -> Statement:
+@dataclass(frozen=True, slots=True)
+class _Cited:
+    """Passages of a catalog with the citations that were to be had by a moment."""
+
+    catalog: Catalog
+    book: Book
+    as_of: datetime
+
+    def basis(self, known: Known) -> Basis:
+        held, event = known.held, known.event
+        text, sections, pages = self.catalog.body(held.id)
+        quote = quote_at(text, event.start, event.end)
+        told = self.book.cite(held, self.as_of, place_of(pages, sections, quote.start))
+        return Basis(
+            document_id=held.id, title=held.title, reference=held.reference, citation=told.short, citation_full=told.full,
+            authority=held.authority, known_at=known.known_at, known_basis=known.basis, start=quote.start, end=quote.end,
+            quote=quote.text, sha256=quote.sha256,
+        )  # fmt: skip
+
+
+def _statement(line: Line, found: State, cited: _Cited) -> Statement:
     whose = f"according to the documents held, through {found.held_through}"
     if found.held_through is None:
         whose = "for none are held"
@@ -224,21 +256,11 @@ def _statement(line: Line, found: State, catalog: Catalog) -> Statement:
         text=f"{words}, {whose}.",
         source=MARK if line.laid else "documents",
         inferred=line.inferred,
-        basis=tuple(_basis(known, catalog) for known in line.basis),
+        basis=tuple(map(cited.basis, line.basis)),
     )
 
 
-def _basis(known: Known, catalog: Catalog) -> Basis:
-    held, event = known.held, known.event
-    quote = quote_at(catalog.text(held.id), event.start, event.end)
-    return Basis(
-        document_id=held.id, title=held.title, reference=held.reference, authority=held.authority,
-        known_at=known.known_at, known_basis=known.basis, start=quote.start, end=quote.end,
-        quote=quote.text, sha256=quote.sha256,
-    )  # fmt: skip
-
-
-def _row(group: list[Known], catalog: Catalog) -> TimelineEvent:
+def _row(group: list[Known], cited: _Cited) -> TimelineEvent:
     first = group[0].event
     return TimelineEvent(
         kind=first.kind,
@@ -252,7 +274,7 @@ def _row(group: list[Known], catalog: Catalog) -> TimelineEvent:
         release=next((k.event.release for k in group if k.event.release), None),
         known_on=min(map(known_day, group)),
         source="documents",
-        basis=tuple(_basis(known, catalog) for known in group),
+        basis=tuple(map(cited.basis, group)),
     )
 
 
@@ -265,7 +287,7 @@ def _laid(laid: Laid) -> TimelineEvent:
     )  # fmt: skip
 
 
-def _texts(section: str, as_of: datetime, catalog: Catalog) -> Iterable[RuleText]:
+def _texts(section: str, as_of: datetime, catalog: Catalog, book: Book) -> Iterable[RuleText]:
     """Wording of the section: codified, or as a release sets it out; known by then, newest first."""
     wanted = names.base(section)
     held = [h for h in catalog.documents(Filters(cfr_section=wanted)) if h.known_at <= as_of]
@@ -276,8 +298,10 @@ def _texts(section: str, as_of: datetime, catalog: Catalog) -> Iterable[RuleText
         ]  # fmt: skip
         if sections:
             codified = document.doc_type is DocType.REGULATION
+            told = book.cite(document, as_of)
             yield RuleText(
                 document_id=document.id, title=document.title, reference=document.reference, doc_type=document.doc_type,
+                citation=told.short, citation_full=told.full,
                 known_at=document.known_at, start=sections[0].start, end=sections[-1].end,
                 note=CAUTION if codified else "as this release sets it out",
             )  # fmt: skip

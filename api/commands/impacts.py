@@ -90,9 +90,7 @@ def _show_row(row: "ImpactRow", screen: "Console") -> None:
     says = f"{row.speaker}, hedged" if row.hedged else row.speaker
     condition = f" · {row.condition}" if row.condition else ""
     place = " · ".join(
-        filter(
-            None, [row.reference or row.title, row.section, f"page {row.page}" if row.page else ""]
-        )
+        filter(None, [row.citation, row.section, f"page {row.page}" if row.page else ""])
     )
     screen.print(
         Text(f"  {_WORDS[row.direction]}", style="bold cyan").append(

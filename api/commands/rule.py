@@ -122,13 +122,9 @@ def _show(found: "RuleState", console: "Console") -> None:
         for basis in line.basis[:2]:
             words = " ".join(basis.quote.split())
             shown = words if len(words) <= 240 else f"{words[:237]}…"
-            paragraph(
-                console, f"“{shown}” ({basis.reference or basis.title})", indent="    ", style="dim"
-            )
+            paragraph(console, f"“{shown}” ({basis.citation})", indent="    ", style="dim")
     for text in found.texts:
-        paragraph(
-            console, f"Text: {text.reference or text.title}, {text.note}.", indent="  ", first=""
-        )
+        paragraph(console, f"Text: {text.citation}, {text.note}.", indent="  ", first="")
     covered = found.coverage
     if covered.held_through is None:
         paragraph(console, "No documents are held yet; `regtape ingest` reads some.", style="dim")
@@ -153,7 +149,7 @@ def _show_timeline(found: "Timeline", console: "Console") -> None:
     for event in found.events:
         sections = ", ".join(event.sections[:3]) + (" …" if len(event.sections) > 3 else "")
         day = str(event.on) if event.on else (event.relative or "not stated")
-        by = event.note or event.basis[0].reference or event.basis[0].title
+        by = event.note or event.basis[0].citation
         shown = by if event.source == "documents" else f"{event.source}: {by}"
         table.add_row(day, named(event), sections, event.release or "", str(event.known_on), shown)
     console.print(table)

@@ -6,8 +6,9 @@ the events file, say that release was made is then the better one, and is named 
 """
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from ingest.document import Document
 from ingest.known import cited_releases
 from ingest.moment import federal_register_morning, next_midnight
 from ingest.rules import names
+from ingest.rules.cite import Citation, Place, Print, cite
 from ingest.rules.events import EXTRACTOR, About, EventKind, Role, RuleEvent, events
 from ingest.rules.overlay import Laid, Overlay, read_overlay
 
@@ -51,6 +53,7 @@ class Printed:
     on: date
     known_at: datetime
     basis: str
+    citation: str | None = None  # "89 FR 81620"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Book:
 
     printed     release -> when its placeholders ("60 days after publication") begin to count
     through     when the newest document was recorded, None where none is held
+    signed      release -> the day it was made, as other documents or the events file tell it
     redesignated_at   when the release that gave old sections their numbers was known, None where it is not held
     """
 
@@ -69,6 +73,19 @@ class Book:
     overlay: tuple[Laid, ...]
     through: datetime | None
     redesignated_at: datetime | None = None
+    signed: dict[str, tuple[date, str]] = field(default_factory=dict)
+
+    def cite(self, held: Held, as_of: datetime, place: Place | None = None) -> Citation:
+        """How to cite a document as of a moment, at a place in it: no print is named before it was out."""
+        release = held.metadata.release or ""
+        printed = self.printed.get(release)
+        known = printed if printed and printed.known_at <= as_of else None
+        told = self.signed.get(release)
+        place = place or Place()
+        return cite(
+            held, page=place.page, paragraph=place.paragraph, signed=told[0] if told else None,
+            printed=Print(known.citation, known.on) if known else None,
+        )  # fmt: skip
 
 
 def derive(catalog: Catalog, documents: Iterable[Held]) -> int:
@@ -79,7 +96,7 @@ def derive(catalog: Catalog, documents: Iterable[Held]) -> int:
         text, sections, pages = catalog.body(held.id)
         read = events(Document(text, held.format, sections, pages, held.metadata))
         cited = (
-            {c.release: (c.signed_on, c.fr_on) for c in cited_releases(text)}
+            {c.release: (c.signed_on, c.fr_on, c.fr_citation) for c in cited_releases(text)}
             if _cites(held)
             else {}
         )
@@ -117,7 +134,8 @@ def open_book(catalog: Catalog, overlay: Overlay | None = None) -> Book:
     found.sort(key=lambda k: (k.known_at, k.held.offset, k.event.start))
     told = (k.known_at for k in found if k.held.metadata.release == names.REDESIGNATED_BY)
     return Book(
-        tuple(found), tuple(spoken), known, printed, laid.events, catalog.through(), min(told, default=None)
+        tuple(found), tuple(spoken), known, printed, laid.events, catalog.through(), min(told, default=None),
+        signed,
     )  # fmt: skip
 
 
@@ -134,8 +152,11 @@ def _release_days(
     moments = dict(catalog.moments())
     signed: dict[str, tuple[date, str]] = {}
     printed: dict[str, Printed] = {}
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
     for _, row in sorted(stored, key=lambda each: (moments[each[0]], each[0])):
-        for release, on, fr_on in row["cited"]:
+        for release, on, fr_on, citation in row["cited"]:
+            if citation:
+                votes[str(release)][citation] += 1
             signed.setdefault(
                 str(release), (date.fromisoformat(str(on)), "cited in another document")
             )
@@ -148,11 +169,18 @@ def _release_days(
     for day_of in overlay.releases:
         basis = f"events file: {day_of.citation}"
         signed.setdefault(day_of.release, (day_of.signed_on, basis))
+        votes[day_of.release][day_of.citation] += 1
         if day_of.printed_on:
             printed.setdefault(
                 day_of.release,
                 Printed(day_of.printed_on, federal_register_morning(day_of.printed_on), basis),
             )
+    # Footnotes misprint pages: what most of them say, the events file before one against one.
+    laid = {day_of.release: day_of.citation for day_of in overlay.releases}
+    for release, found in printed.items():
+        said = votes[release]
+        best = max(said, key=lambda c: (said[c], c == laid.get(release)), default=None)
+        printed[release] = replace(found, citation=best)
     return signed, printed
 
 
@@ -172,11 +200,16 @@ def _known(
 # --- stored form --------------------------------------------------------------------------------
 
 
-def _to_json(read: Iterable[RuleEvent], cited: dict[str, tuple[date, date | None]]) -> str:
+def _to_json(
+    read: Iterable[RuleEvent], cited: dict[str, tuple[date, date | None, str | None]]
+) -> str:
     rows = [
         {k: v for k, v in asdict(event).items() if v not in (None, "", False, ())} for event in read
     ]
-    days = [[r, on.isoformat(), fr.isoformat() if fr else None] for r, (on, fr) in cited.items()]
+    days = [
+        [r, on.isoformat(), fr.isoformat() if fr else None, citation]
+        for r, (on, fr, citation) in cited.items()
+    ]
     return json.dumps({"events": rows, "cited": days}, default=date.isoformat, ensure_ascii=False)
 
 

@@ -256,6 +256,11 @@ class _Fold:
         return self.lines, standing
 
     def _say(self, part: Part, text: str, *basis: Known, inferred: bool = False) -> None:
+        """A line; what is said twice, by two manifestations of a release for one, stands once with all it rests on."""
+        for at, line in enumerate(self.lines):
+            if (line.part, line.text) == (part, text):
+                self.lines[at] = replace(line, basis=_each_once((*line.basis, *basis)))
+                return
         self.lines.append(Line(part, text, _each_once(basis), inferred))
 
     # --- what was adopted --------------------------------------------------------------------
@@ -874,7 +879,12 @@ def _one_each(pending: Iterable[Known]) -> list[list[Known]]:
 
 
 def _each_once(basis: Iterable[Known]) -> tuple[Known, ...]:
-    return tuple({(k.held.offset, k.event): k for k in basis}.values())
+    """Each passage once; a release and its other manifestations are one source."""
+    once: dict[tuple[object, ...], Known] = {}
+    for known in basis:
+        event = replace(known.event, start=0, end=0)
+        once.setdefault((known.held.work_id, event), known)
+    return tuple(once.values())
 
 
 def _weight(known: Known) -> int:

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ingest.catalog import Catalog, Held
-from ingest.document import Document
+from ingest.document import Document, Page
+from ingest.rules.cite import page_of
 from ingest.rules.impacts import EXTRACTOR, Direction, Impact, impacts
 from ingest.stance import Speaker
 
@@ -15,11 +16,15 @@ KIND = "impacts"  # of readings of the catalog
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """An impact, the document that states it, and the page it stands on (None where the format has no pages)."""
+    """An impact, the document that states it, and the page it stands on (None where the format has no pages).
+
+    printed   the number on the paper, "81640"
+    """
 
     impact: Impact
     held: Held
     page: int | None
+    printed: str | None = None
 
 
 def complete(catalog: Catalog, documents: Iterable[Held]) -> int:
@@ -29,11 +34,18 @@ def complete(catalog: Catalog, documents: Iterable[Held]) -> int:
     for held in lacking:
         text, sections, pages = catalog.body(held.id)
         found = impacts(Document(text, held.format, sections, pages, held.metadata))
-        rows = [asdict(row) | {"page": catalog.page_at(held.id, row.start)} for row in found]
-        catalog.write_readings(
-            KIND, [(held.offset, EXTRACTOR, json.dumps(rows, ensure_ascii=False))]
-        )
+        catalog.write_readings(KIND, [(held.offset, EXTRACTOR, to_json(found, pages))])
     return len(lacking)
+
+
+def to_json(found: Iterable[Impact], pages: Sequence[Page]) -> str:
+    """What is kept of a document's impacts: the rows, each with its page."""
+    rows = [asdict(row) | _place(page_of(pages, row.start)) for row in found]
+    return json.dumps(rows, ensure_ascii=False)
+
+
+def _place(page: Page | None) -> dict[str, Any]:
+    return {"page": page.number, "printed": page.printed} if page else {"page": None}
 
 
 def stated_in(
@@ -51,10 +63,10 @@ def stated_in(
 
 
 def _stated(row: dict[str, Any], held: Held) -> Stated:
-    page = row.pop("page")
+    page, printed = row.pop("page"), row.pop("printed", None)
     told = {
         "direction": Direction(row["direction"]),
         "speaker": Speaker(row["speaker"]),
         "section": tuple(row["section"]),
     }
-    return Stated(Impact(**row | told), held, page)
+    return Stated(Impact(**row | told), held, page, printed)
