@@ -1,7 +1,8 @@
 """Question in, checked answer or refusal out: THE FLOW, as a LangGraph.
 
-    retrieve → weigh → draft (and gate) → ship
+    retrieve → rules → weigh → draft (and gate) → ship
 
+"rules" reads the rulebook: which rules and which day the question is on, and what they were then.
 Whatever drafts, the gate decides: a drafted sentence that fails is replaced by the evidence's own
 words; a sentence of the evidence ships verbatim, or cut where the gate allows, with its speaker and
 stage. Each step may end in a refusal with its reason; no sentence left is one.
@@ -17,12 +18,12 @@ from typing import Any, TypedDict
 
 from agent import prompts
 from agent.asked import Chosen, lacking
+from agent.cite import citation
 from agent.compose import Candidate, candidates, off_topic, select
 from agent.llm import complete
 from agent.reply import (
     CANNOT_ANSWER,
     Answer,
-    Citation,
     Dropped,
     Passage,
     Reason,
@@ -30,13 +31,15 @@ from agent.reply import (
     Step,
 )
 from agent.retrieve import Evidence, retrieve
-from agent.status import status_lines
+from agent.ruling import asks_state, ruling
+from agent.status import Rulebook, status_lines
 from agent.verify import admit, gate, trims
 from ingest.catalog import Catalog, Filters
 from ingest.embed import Embedder
 from ingest.errors import BadRequest, RegTapeError
 from ingest.index import Index
 from ingest.moment import Clock, now
+from ingest.rules.held import Book, open_book
 from ingest.stance import lead_in
 
 RETRIEVED = 12
@@ -48,6 +51,7 @@ class _State(TypedDict, total=False):
     as_of: datetime
     filters: Filters | None
     evidence: Evidence
+    rulebook: Rulebook
     found: list[Candidate]
     chosen: list[Candidate]
     lacks: list[str]
@@ -61,7 +65,7 @@ class _State(TypedDict, total=False):
 @dataclass(slots=True)
 class Agent:
     """Answers from one catalog and index. `model` is a LangChain chat model that drafts, or None
-    for extraction.
+    for extraction; `rules` False leaves the rulebook out, to measure what it is worth.
     """
 
     catalog: Catalog
@@ -71,6 +75,8 @@ class Agent:
     model_name: str = "extractive"
     fingerprint: str = ""
     clock: Clock = now
+    rules: bool = True
+    _book: tuple[int, Book] | None = None
     _graph: Any = None
 
     def ask(
@@ -125,12 +131,14 @@ class Agent:
         graph = StateGraph(_State)
         for name, step in (
             ("retrieve", self._find),
+            ("rules", self._read_rules),
             ("weigh", self._weigh),
             ("draft", self._draft),
         ):
             graph.add_node(name, step)
         graph.add_edge(START, "retrieve")
-        graph.add_conditional_edges("retrieve", _unless_refused("weigh", END))
+        graph.add_conditional_edges("retrieve", _unless_refused("rules", END))
+        graph.add_edge("rules", "weigh")
         graph.add_conditional_edges("weigh", _unless_refused("draft", END))
         graph.add_edge("draft", END)
         self._graph = graph.compile()
@@ -153,15 +161,35 @@ class Agent:
             else {"evidence": evidence, "refusal": Reason.NOTHING_HELD}
         )
 
-    def _weigh(self, state: _State) -> _State:
-        with _timed(state, "weigh") as say:
-            found = candidates(
-                state["question"], state["evidence"], self.catalog, self.index, self.embedder
+    def _read_rules(self, state: _State) -> _State:
+        if not self.rules:
+            return {}
+        with _timed(state, "rules") as say:
+            rulebook = Rulebook.of(
+                state["question"], state["as_of"], self.catalog, self._open_book()
             )
-            chosen = select(found, self.index, state["evidence"])
+            day = f"{rulebook.asked.words or 'as of'}: {rulebook.asked.on}"
+            say(f"{', '.join(rulebook.named or rulebook.called) or 'no rule named'}; {day}")
+        return {"rulebook": rulebook}
+
+    def _open_book(self) -> Book:
+        """The rule book of what the catalog holds now; read again once something was added."""
+        head = self.catalog.head()
+        if self._book is None or self._book[0] != head:
+            self._book = head, open_book(self.catalog)
+        return self._book[1]
+
+    def _weigh(self, state: _State) -> _State:
+        question, rulebook = state["question"], state.get("rulebook")
+        with _timed(state, "weigh") as say:
+            found = candidates(question, state["evidence"], self.catalog, self.index, self.embedder)
+            ruled = ruling(question, rulebook) if rulebook else []
+            chosen = select(found, self.index, state["evidence"], ruled)
             lacks = self._lacking(state, chosen)
             if off_topic(chosen, state["evidence"], self.index):
                 lacks.append("no sentence bears on the question")
+            if ruled and asks_state(question):
+                lacks = []  # the state of a rule is what was asked, and these quotes state it
             say(f"{len(chosen)} of {len(found)} sentences; {'; '.join(lacks) or 'nothing missing'}")
         step: _State = {"found": found, "chosen": chosen, "lacks": lacks}
         return step if chosen and not lacks else step | {"refusal": Reason.NOT_FOUND}
@@ -185,7 +213,7 @@ class Agent:
 
     def _draft(self, state: _State) -> _State:
         """Evidence's own sentences, or a model's wording of them where it passes the gate."""
-        chosen, sentences, dropped = self._admitted(state["chosen"])
+        chosen, sentences, dropped = self._admitted(state["chosen"], state.get("rulebook"))
         if self.model is not None and sentences:
             with _timed(state, "draft") as say:
                 sentences, failed = self._rewritten(state["question"], chosen, sentences)
@@ -212,13 +240,13 @@ class Agent:
         )
 
     def _admitted(
-        self, chosen: Sequence[Candidate]
+        self, chosen: Sequence[Candidate], rulebook: Rulebook | None
     ) -> tuple[list[Candidate], list[Sentence], list[Dropped]]:
         kept: list[Candidate] = []
         sentences: list[Sentence] = []
         dropped: list[Dropped] = []
         for candidate in chosen:
-            sentence, refused = self._own_words(candidate)
+            sentence, refused = self._own_words(candidate, rulebook)
             if sentence:
                 kept.append(candidate)
                 sentences.append(sentence)
@@ -226,35 +254,21 @@ class Agent:
                 dropped.append(refused)
         return kept, sentences, dropped
 
-    def _own_words(self, c: Candidate) -> tuple[Sentence | None, Dropped | None]:
+    def _own_words(
+        self, c: Candidate, rulebook: Rulebook | None
+    ) -> tuple[Sentence | None, Dropped | None]:
         """A sentence of the evidence, trimmed where the gate allows, with its checked quote and
         label.
         """
-        verdict = admit(c.quote, self.catalog.text(c.passage.document_id))
+        verdict = admit(c.quote, self.catalog.text(c.quote.document_id))
         if not verdict.passed:
             return None, Dropped(c.quote.text, verdict.point, verdict.reason)
         words = min([c.quote.text, *trims(c.quote.text)], key=len)
         lead = lead_in(c.quote.speaker, c.quote.stage, words)
-        return Sentence(words, (self._citation(c),), words == c.quote.text, lead), None
-
-    def _citation(self, c: Candidate) -> Citation:
-        p, q = c.passage, c.quote
-        return Citation(
-            document_id=p.document_id,
-            title=p.title,
-            reference=p.reference,
-            authority=p.authority,
-            section=" › ".join(q.path),
-            page=self.catalog.page_at(p.document_id, q.start),
-            start=q.start,
-            end=q.end,
-            quote=q.text,
-            sha256=q.sha256,
-            speaker=q.speaker,
-            stage=q.stage,
-            known_at=p.known_at,
-            backfilled=p.backfilled,
-        )
+        held = self.catalog.document(c.quote.document_id)
+        force = rulebook.force(c.quote, held) if rulebook else ""
+        cited = citation(self.catalog, c.quote, force=force)
+        return Sentence(words, (cited,), words == c.quote.text, lead), None
 
     def _rewritten(
         self, question: str, chosen: Sequence[Candidate], own: Sequence[Sentence]
@@ -289,19 +303,36 @@ class Agent:
         evidence = state["evidence"]
         refusal = state.get("refusal")
         sentences = () if refusal else tuple(state["sentences"])
-        return Answer(
+        answer = Answer(
             question=state["question"],
             as_of=state["as_of"],
             sentences=sentences,
             refusal=refusal,
             refusal_text=f"{CANNOT_ANSWER} {_WHY[refusal]}" if refusal else "",
             not_found=tuple(state.get("lacks", ())) if refusal else (),
-            status=status_lines(sentences, self.catalog, state["as_of"]),
             passages=evidence.passages,
             dropped=tuple(state.get("dropped", ())),
             steps=state["steps"],
             drafter=self.model_name if self.model is not None else "extractive",
             fingerprint=self.fingerprint,
+        )
+        if rulebook := state.get("rulebook"):
+            self._tell_rules(answer, rulebook)
+        else:
+            answer.status = status_lines(sentences, self.catalog, state["as_of"])
+        return answer
+
+    def _tell_rules(self, answer: Answer, rulebook: Rulebook) -> None:
+        """Add what the rules concerned were on the day asked about; of other documents, what they say of themselves."""
+        cited = [c for s in answer.sentences for c in s.citations]
+        told = [rulebook.status(section) for section in rulebook.concerned(cited)]
+        answer.rules = tuple(rule for rule in told if rule)
+        answer.on, answer.asked_by = rulebook.asked.on, rulebook.asked.words
+        answer.status = status_lines(
+            answer.sentences,
+            self.catalog,
+            rulebook.moment,
+            lambda held: rulebook.tells_of(held, answer.rules),
         )
 
 

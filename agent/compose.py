@@ -8,7 +8,6 @@ second time.
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.asked import DATES, counts, wanted, wanted_counts, wanted_roles
+from agent.cite import prose, section_at
 from agent.reply import Passage, Speaker, Stage
 from agent.retrieve import Evidence
 from agent.values import values
@@ -46,10 +46,9 @@ _DATES = re.compile(r"\bDATES\b")
 _COMMENTER = re.compile(
     r"\b(?:commenters?|critics?|opponents?|said|argu|industry|firms? say)\b", re.IGNORECASE
 )
-_JSON_BORDER = re.compile(
-    r"""(?:^\{?"|\[+"?|(?<!\\)"\s*,\s*(?:"|\d|null)|"\s*[\]}]|"\s*:\s*[\["{])+"""
+_NO_SENTENCE = re.compile(
+    r"^\"\w+\":|^(?:See|Id\.|See also|See, e\.g\.|Cf\.|Supra)\b|^(?:Published|Source|Document Number|URL): "
 )
-_NO_SENTENCE = re.compile(r"^\"\w+\":|^(?:See|Id\.|See also|See, e\.g\.|Cf\.|Supra)\b")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +73,7 @@ FEATURES = (
     "backward",
     "length",
 )
-_NOTHING = np.zeros(len(FEATURES))
+NOTHING = np.zeros(len(FEATURES))
 # Fitted by eval/tuning.py on the dev questions, but for "backward" (fitted 0.07): a sentence that
 # leans on the one before it reads badly alone. In the order of FEATURES.
 WEIGHTS = np.array([2.5, 0.15, 2.0, 2.65, 1.15, 1.7, 1.15, -0.3, 0.8])
@@ -106,11 +105,11 @@ def _of_passage(passage: Passage, catalog: Catalog) -> list[Candidate]:
     agency = catalog.document(passage.document_id).metadata.agency or ""
     made: list[Candidate] = []
     for start, end in sentences(text[passage.start : passage.end], passage.start):
-        start, end = _prose(text, start, end)
+        start, end = prose(text, start, end)
         words = text[start:end]
         if not 25 <= len(words) <= LONGEST or _NO_SENTENCE.match(words):
             continue
-        section = _section_at(sections, start)
+        section = section_at(sections, start)
         if _is_heading(words, section):
             continue
         quote = evidence_sentence(
@@ -125,19 +124,8 @@ def _of_passage(passage: Passage, catalog: Catalog) -> list[Candidate]:
             reference=passage.reference,
             agency=agency,
         )
-        made.append(Candidate(passage, quote, frozenset(terms(words)), _NOTHING, 0.0))
+        made.append(Candidate(passage, quote, frozenset(terms(words)), NOTHING, 0.0))
     return made
-
-
-def _prose(text: str, start: int, end: int) -> tuple[int, int]:
-    """Of a page that is JSON, the longest string that the sentence touches; else the sentence as it is."""
-    if '", "' not in text[start:end] and '": ' not in text[start:end]:
-        return start, end
-    borders = [m.span() for m in _JSON_BORDER.finditer(text, start, end)]
-    if not borders:
-        return start, end
-    begins, ends = [start, *(b for _, b in borders)], [*(a for a, _ in borders), end]
-    return max(zip(begins, ends, strict=True), key=lambda span: span[1] - span[0])
 
 
 def _is_heading(words: str, section: Section | None) -> bool:
@@ -148,11 +136,6 @@ def _is_heading(words: str, section: Section | None) -> bool:
         return True
     listed = section is not None and (section.kind is Kind.TABLE or "DATES" in section.path[-1:])
     return not listed and len(words) < 120 and words[-1] not in '.;:!?"”’)]'
-
-
-def _section_at(sections: Sequence[Section], offset: int) -> Section | None:
-    at = bisect_right(sections, offset, key=lambda section: section.start) - 1
-    return sections[at] if at >= 0 and offset < sections[at].end else None
 
 
 class _Weigher:
@@ -223,13 +206,18 @@ def _share(weights: dict[str, float], have: frozenset[str], heading: frozenset[s
     return got / total if total else 0.0
 
 
-def select(found: Sequence[Candidate], index: Index, evidence: Evidence) -> list[Candidate]:
-    """The sentences to ship, in reading order: by document as first chosen, within it by place."""
+def select(
+    found: Sequence[Candidate],
+    index: Index,
+    evidence: Evidence,
+    given: Sequence[Candidate] = (),
+) -> list[Candidate]:
+    """The sentences to ship, in reading order: those given, then by document as first chosen, within it by place."""
     idf = {t: index.idf(t, evidence.view) for t in evidence.query.own_terms}
     total = sum(idf.values()) or 1.0
-    chosen: list[Candidate] = []
+    chosen: list[Candidate] = list(given)
     covered: set[str] = set()
-    left = list(found)
+    left = [c for c in found if not any(_same_place(c, g) for g in given)]
     for role in sorted(wanted_roles(evidence.query.words)):
         stated = [c for c in _by_document(left, evidence) if _dates(c, role)]
         lines = [c for c in stated if _DATES.search(c.passage.section)]
@@ -238,6 +226,7 @@ def select(found: Sequence[Candidate], index: Index, evidence: Evidence) -> list
             chosen += (lines or stated[:1])[:DATE_LINES]
     left = [c for c in left if c not in chosen]
     covered.update(*(c.have for c in chosen))
+    best_score = max((c.score for c in chosen if c not in given), default=0.0)
     while (
         left
         and len(chosen) < MOST_SENTENCES
@@ -250,14 +239,21 @@ def select(found: Sequence[Candidate], index: Index, evidence: Evidence) -> list
             for c in left
         ]
         best = left.pop(int(np.argmax(gain)))
-        if chosen and best.score < 0.8 * chosen[0].score:
+        best_score = max(best_score, best.score)
+        if best.score < 0.8 * best_score:
             break
         if _repeats(best, chosen) >= 3.0:
             continue
         chosen.append(best)
         covered |= best.have
-    order = {c.passage.document_id: at for at, c in reversed(list(enumerate(chosen)))}
-    return sorted(chosen, key=lambda c: (order[c.passage.document_id], c.quote.start))
+    rest = chosen[len(given) :]
+    order = {c.passage.document_id: at for at, c in reversed(list(enumerate(rest)))}
+    return [*given, *sorted(rest, key=lambda c: (order[c.passage.document_id], c.quote.start))]
+
+
+def _same_place(one: Candidate, other: Candidate) -> bool:
+    a, b = one.quote, other.quote
+    return a.document_id == b.document_id and a.start < b.end and b.start < a.end
 
 
 def _by_document(found: Sequence[Candidate], evidence: Evidence) -> list[Candidate]:

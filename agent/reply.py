@@ -1,10 +1,12 @@
-"""The nouns of an answer: Passage, Citation, Sentence, Answer."""
+"""The nouns of an answer: Passage, Citation, Sentence, RuleStatus, Brief, Answer."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from ingest.document import Authority
+from ingest.rules.state import Part as Part
+from ingest.rules.state import Standing as Standing
 from ingest.stance import Speaker as Speaker
 from ingest.stance import Stage as Stage
 
@@ -50,6 +52,9 @@ class Passage:
 class Citation:
     """A checked quote: `quote == text[start:end]` of the stored document, `sha256` of the quote in
     UTF-8.
+
+    force   why its content was not simply in force on the day asked about ("proposed, not adopted",
+            "adopted, not yet effective: …"); "" where the rulebook knows of no reason
     """
 
     document_id: str
@@ -66,6 +71,7 @@ class Citation:
     stage: Stage
     known_at: datetime
     backfilled: bool
+    force: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +104,88 @@ class Step:
     milliseconds: float
 
 
+EVENTS_FILE = "events file"  # the source of a line that no held document states
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line of a rule's state, with the quotes it rests on; a line of the events file has none, its citation is in
+    `line`. inferred: it follows from the quotes and is stated in none.
+    """
+
+    part: Part
+    line: str
+    source: str
+    inferred: bool
+    citations: tuple[Citation, ...]
+
+    def sentence(self, through: date) -> str:
+        """The line with whose word it is."""
+        if self.source == EVENTS_FILE:
+            return f"{self.line}, according to the {EVENTS_FILE}, not to a document held."
+        return f"{self.line}, according to the documents held, through {through}."
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStatus:
+    """What a section was on a civil day in New York, from the rulebook.
+
+    standing       according to the documents alone; with_file: with the events file laid over them
+    held_through   the day in "according to the documents held, through DATE"
+    says           the standing as a sentence
+    """
+
+    section: str
+    on: date
+    standing: Standing
+    with_file: Standing
+    held_through: date
+    says: str
+    told: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BriefLine:
+    """One line of a brief: what it says is in its quotes. label: what it is about, "quoted spread: narrower"."""
+
+    label: str
+    text: str
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a change of a rule does, each part in lines with quotes; a part without lines was not found.
+
+    changes    before → after        whom    to whom it applies      dates   from when, and whether in force
+    effects    by variable           open    what the documents leave open
+    """
+
+    section: str
+    on: date
+    says: str
+    changes: tuple[BriefLine, ...] = ()
+    whom: tuple[BriefLine, ...] = ()
+    dates: tuple[BriefLine, ...] = ()
+    effects: tuple[BriefLine, ...] = ()
+    open: tuple[BriefLine, ...] = ()
+
+    @property
+    def lines(self) -> tuple[BriefLine, ...]:
+        """All lines, in reading order."""
+        return (*self.changes, *self.whom, *self.dates, *self.effects, *self.open)
+
+
 @dataclass(slots=True)
 class Answer:
     """Sentences with citations, or a refusal with its reason; never both.
 
-    status     lines on the rules concerned, each ending "according to the documents held, through
-               DATE"
+    on         the day asked about: of the question's own words, else that of `as_of`
+    asked_by   those words, "" where there are none
+    rules      the state on that day of the rules concerned, from the rulebook
+    brief      of a question on what a rule changes, else None
+    status     lines on rulemaking documents cited that no rule above tells of, each ending "according
+               to the documents held, through DATE"
     not_found  parts of the question nothing was found for
     passages   what was retrieved, best first (at least ten where there are ten)
     """
@@ -113,6 +195,10 @@ class Answer:
     sentences: tuple[Sentence, ...] = ()
     refusal: Reason | None = None
     refusal_text: str = ""
+    on: date | None = None
+    asked_by: str = ""
+    rules: tuple[RuleStatus, ...] = ()
+    brief: Brief | None = None
     status: tuple[str, ...] = ()
     not_found: tuple[str, ...] = ()
     passages: tuple[Passage, ...] = ()
@@ -125,3 +211,19 @@ class Answer:
     def text(self) -> str:
         """The shipped sentences, joined."""
         return " ".join(f"{s.lead_in} {s.text}".strip() for s in self.sentences)
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """Every quote the answer rests on, in order of first use: sentences, rules, brief."""
+        return tuple(
+            dict.fromkeys(
+                c
+                for part in (
+                    self.sentences,
+                    (t for r in self.rules for t in r.told),
+                    self.brief.lines if self.brief else (),
+                )
+                for each in part
+                for c in each.citations
+            )
+        )

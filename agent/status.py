@@ -1,33 +1,329 @@
-"""Cited documents in, lines on what they were worth at the asked moment out.
+"""Rules and documents that an answer concerns in, what they were worth on the day asked about out, each line with its quotes.
 
-A line says only what the cited document states of itself (its type and dates) set against the asked
-moment; whether a later document stayed, amended or withdrew it is the rulebook's question, so each
-line ends with what is held.
+Two voices, kept apart. The rulebook tells the state of a section: its standing, its dates, relief and stays, by whatever
+documents held say so, and what the events file adds. Of a cited document on no such section a line repeats what the document
+says of itself. Both are "according to the documents held, through DATE": what nobody brought in is not seen.
 """
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
-from agent.reply import Sentence
+from agent.book import happened, looking_back, sections_named
+from agent.cite import citation, prose, sentence_at
+from agent.dates import AskedDay, asked_day
+from agent.reply import EVENTS_FILE, Citation, Part, RuleStatus, Sentence, Stage, Standing, Told
+from agent.verify import EvidenceSentence, admit
 from ingest.catalog import Catalog, Held
-from ingest.document import DocType
-from ingest.moment import NEW_YORK
+from ingest.civil import days
+from ingest.document import Authority, DocType
+from ingest.moment import NEW_YORK, end_of_day
+from ingest.rules import names
+from ingest.rules.held import Book, Known
+from ingest.rules.kinds import About, EventKind
+from ingest.rules.state import Line, State, known_day, state
+from ingest.sentences import sentences
+
+MOST_RULES = 3  # told of in one answer
+_QUOTED = 2  # passages cited for one line
+_LONG = 500  # characters; of a longer passage the sentence that states the event is quoted
+
+WORDS = {
+    Standing.UNKNOWN: "whether it is in force is not in the documents",
+    Standing.PROPOSED: "proposed only, it binds no one",
+    Standing.WITHDRAWN: "proposed and withdrawn",
+    Standing.ADOPTED: "adopted, not yet effective",
+    Standing.EFFECTIVE: "effective, compliance not yet required",
+    Standing.IN_FORCE: "in force",
+    Standing.TO_BE_RESCINDED: "in force, its rescission only proposed",
+    Standing.EXEMPTED: "effective, under exemptive relief",
+    Standing.STAYED: "stayed",
+    Standing.EXPIRED: "expired",
+    Standing.VACATED: "vacated",
+    Standing.REMOVED: "removed",
+}
+_SHOWN = {Part.IN_FORCE, Part.PENDING, Part.RELIEF, Part.CONFLICT, Part.GAP}
+
+
+@dataclass
+class Rulebook:
+    """The rulebook as an answer as of `as_of` about `asked.on` may use it. Nothing in it was known later than `as_of`."""
+
+    catalog: Catalog
+    book: Book
+    as_of: datetime
+    asked: AskedDay
+    named: tuple[str, ...]  # sections that the question names by number
+    called: tuple[str, ...]  # and those it names by what they are called
+    _states: dict[str, State]
+
+    @classmethod
+    def of(cls, question: str, as_of: datetime, catalog: Catalog, book: Book) -> "Rulebook":
+        """Read the question: its rules, and the day it asks about."""
+        named, called = sections_named(question)
+        today = as_of.astimezone(NEW_YORK).date()
+        asked = asked_day(question, today, happened(book, named + called, as_of))
+        return cls(catalog, looking_back(book, asked.on, as_of), as_of, asked, named, called, {})
+
+    @property
+    def moment(self) -> datetime:
+        """The end of the day asked about, or `as_of` where that is sooner."""
+        return min(self.as_of, end_of_day(self.asked.on))
+
+    @property
+    def through(self) -> date:
+        """The day in "according to the documents held, through ..."."""
+        last = min(self.book.through, self.as_of) if self.book.through else self.as_of
+        return last.astimezone(NEW_YORK).date()
+
+    def state(self, section: str) -> State:
+        """The state of a section on the day asked about."""
+        if section not in self._states:
+            self._states[section] = state(self.book, section, self.moment)
+        return self._states[section]
+
+    @cached_property
+    def _own(self) -> dict[str, list[Known]]:
+        """Work -> the events of its own rule."""
+        found: dict[str, list[Known]] = defaultdict(list)
+        for known in self.book.events:
+            if known.event.about is About.OWN and known.known_at <= self.as_of:
+                found[known.held.work_id].append(known)
+        return found
+
+    # ---- which rules
+
+    def concerned(self, cited: Sequence[Citation]) -> tuple[str, ...]:
+        """Sections to tell the state of: those named by number; else by name, where a cited document is on them; else
+        those that the quotes name, or that the first cited release is on alone.
+        """
+        if self.named:
+            return self.named[:MOST_RULES]
+        works = [self.catalog.document(c.document_id) for c in cited]
+        on = {names.base(s) for held in works for s in self._sections_of(held)}
+        if called := [s for s in self.called if not cited or names.base(s) in on]:
+            return tuple(called[:MOST_RULES])
+        quoted = [names.base(n.section) for c in cited for n in names.numbered(c.quote)]
+        quoted = [s for s in quoted if s in on]
+        alone = [s for held in works[:1] for s in self._sections_of(held)] if works else []
+        found = names.unique(quoted or (alone if len(set(alone)) == 1 else ()))
+        return tuple(s for s in found if self._speaks(s))[:MOST_RULES]
+
+    def _sections_of(self, held: Held) -> tuple[str, ...]:
+        """Sections that a document is on: of its own events, else of its header."""
+        own = names.unique(
+            names.base(s) for k in self._own.get(held.work_id, ()) for s in k.event.sections
+        )
+        return own or tuple(names.base(s) for s in held.metadata.cfr_sections)
+
+    def tells_of(self, held: Held, told: Iterable[RuleStatus]) -> bool:
+        """Whether the state of one of these rules says what the document is worth."""
+        on = set(self._sections_of(held))
+        return any(names.base(rule.section) in on for rule in told)
+
+    def _speaks(self, section: str) -> bool:
+        found = self.state(section)
+        return bool(found.events) or found.with_file is not found.standing
+
+    # ---- their state
+
+    def status(self, section: str) -> RuleStatus | None:
+        """What the section was on the day asked about, or None where nothing known by then speaks of it."""
+        found = self.state(section)
+        if not self._speaks(section):
+            return None
+        groups: dict[tuple[Part, str, str], list[Line]] = defaultdict(list)
+        for line in found.lines:
+            if line.part in _SHOWN:
+                source = EVENTS_FILE if line.laid else "documents"
+                groups[line.part, line.text, source].append(line)
+        told = [
+            self._told(section, part, text, source, lines)
+            for (part, text, source), lines in groups.items()
+        ]
+        return RuleStatus(
+            section, found.on, found.standing, found.with_file, self.through, self._says(found),
+            tuple(t for t in told if t.citations or t.source == EVENTS_FILE or t.part is Part.GAP),
+        )  # fmt: skip
+
+    def _says(self, found: State) -> str:
+        words = WORDS[found.standing]
+        if found.with_file is not found.standing:
+            words += f" by the documents alone; with the {EVENTS_FILE}: {WORDS[found.with_file]}"
+        return (
+            f"{name_of(found.section)}, on {shown(found.on)}: {words}, according to the documents held, "
+            f"through {self.through}."
+        )
+
+    def _told(
+        self, section: str, part: Part, text: str, source: str, lines: Sequence[Line]
+    ) -> Told:
+        likely = self.best_first(section, [k for line in lines for k in line.basis])
+        quotes = [self.quote(known) for known in likely]
+        cited = {
+            q.text: self._cite(q, k)
+            for k, q in zip(likely, quotes, strict=True)
+            if admit(q, self.catalog.text(q.document_id)).passed
+        }
+        words = f"{text[:1].upper()}{text[1:]}"
+        if likely and all(k.held.authority is Authority.SECONDARY for k in likely):
+            words += " (by secondary sources, not official text)"
+        inferred = any(line.inferred for line in lines)
+        return Told(part, words, source, inferred, tuple(cited.values())[:_QUOTED])
+
+    def best_first(self, section: str, basis: Iterable[Known]) -> list[Known]:
+        """Of the passages that state a thing, official ones first, then those that name the section, then short ones."""
+        each = {(k.held.id, k.event.start): k for k in basis if k.known_at <= self.as_of}
+
+        def rank(known: Known) -> tuple[bool, bool, int]:
+            words = self.quote(known).text
+            named = [n.section for n in (*names.numbered(words), *names.called(words))]
+            own = any(names.bears_on(name, section) for name in named)
+            return known.held.authority is Authority.SECONDARY, not own, len(words)
+
+        return sorted(each.values(), key=rank)
+
+    def _cite(self, quote: EvidenceSentence, known: Known) -> Citation:
+        # The rulebook may know a document's public moment where the catalog has but a late bound.
+        better = known.known_at if known.held.known_at > self.as_of else None
+        return citation(self.catalog, quote, known_at=better, force=self.force(quote, known.held))
+
+    def quote(self, known: Known) -> EvidenceSentence:
+        """The passage that states an event; of a long one the sentence with its date, or its first."""
+        event, text = known.event, self.catalog.text(known.held.id)
+        spans = [(event.start, event.end)]
+        if event.end - event.start > _LONG:
+            spans = list(sentences(text[event.start : event.end], event.start)) or spans
+        dated = [
+            s for s in spans if event.on and any(d.on == event.on for d in days(text[slice(*s)]))
+        ]
+        return sentence_at(self.catalog, known.held, *prose(text, *(dated or spans)[0]))
+
+    # ---- what a quote was worth
+
+    def force(self, quote: EvidenceSentence, held: Held) -> str:
+        """Why the content of a quote was not simply in force on the day asked about; "" where nothing says so."""
+        on = self.asked.on
+        if known_on(held.known_at) > on and quote.stage is not Stage.PRIOR_LAW:
+            return f"from a later document, public since {shown(known_on(held.known_at))}"
+        own = self._own.get(held.work_id, [])
+        kinds = {known.event.kind for known in own}
+        if held.doc_type is DocType.PROPOSED_RULE or (
+            EventKind.PROPOSED in kinds and EventKind.ADOPTED not in kinds
+        ):
+            return self._proposed(held, own)
+        if quote.stage is Stage.PROPOSED:
+            return "as proposed, not as adopted" if EventKind.ADOPTED in kinds else ""
+        if held.doc_type is DocType.FINAL_RULE or kinds & {EventKind.ADOPTED, EventKind.EFFECTIVE}:
+            return self._adopted(quote, held)
+        return ""
+
+    def _proposed(self, held: Held, own: Sequence[Known]) -> str:
+        sections = {names.base(s) for known in own for s in known.event.sections}
+        since = known_on(held.known_at)
+        for section in sections:
+            lines = self.state(section).lines
+            if any("proposal is withdrawn" in line.text for line in lines):
+                return "proposed and withdrawn"
+            for line in lines:
+                adopted = _adopting(line)
+                if adopted and known_day(adopted) > since:
+                    return f"proposed; {line.text.partition(',')[0]} since, perhaps otherwise"
+        return "proposed, not adopted"
+
+    def _adopted(self, quote: EvidenceSentence, held: Held) -> str:
+        said = {self._adopted_of(section, held) for section in self._relevant(quote, held)}
+        if len(said) == 1:
+            return said.pop()
+        effective = held.metadata.effective_on
+        if not said and effective and effective > self.asked.on:
+            return f"adopted, not yet effective: effective {shown(effective)}"
+        return ""
+
+    def _adopted_of(self, section: str, held: Held) -> str:
+        """What became of the rulemaking of `held` on a section."""
+        found = self.state(section)
+        for line in found.lines:
+            adopted = _adopting(line)
+            if adopted is None or all(k.held.work_id != held.work_id for k in line.basis):
+                continue
+            if line.part is Part.HISTORY:
+                newer = next(
+                    (x.text for x in found.lines if x.part is Part.IN_FORCE and _adopting(x)), ""
+                )
+                by = newer.partition(",")[0].removeprefix("adopted by ")
+                return f"as adopted then; amended since by {by}" if by else ""
+            standing = found.with_file
+            if standing in (Standing.IN_FORCE, Standing.TO_BE_RESCINDED, Standing.UNKNOWN):
+                return ""
+            pending = next(
+                (x.text for x in found.lines if x.part is Part.PENDING and _DUE.search(x.text)), ""
+            )
+            words = (
+                pending
+                if pending.startswith("not yet")
+                else WORDS[standing].removeprefix("adopted, ")
+            )
+            also = f" ({pending})" if pending and pending != words else ""
+            file = f" by the {EVENTS_FILE}" if standing is not found.standing else ""
+            return f"adopted, {words}{also}{file}"
+        return ""
+
+    def _relevant(self, quote: EvidenceSentence, held: Held) -> tuple[str, ...]:
+        """Of the sections a release is on: those its quote names, else those asked about, else all if they are few."""
+        own = set(self._sections_of(held))
+        quoted = {
+            names.base(n.section) for n in names.numbered(" ".join((*quote.path, quote.text)))
+        } & own
+        asked = {names.base(s) for s in self.named + self.called} & own
+        return tuple(sorted(quoted or asked or (own if len(own) <= MOST_RULES else ())))
+
+
+_DUE = re.compile(r"^(?:not yet effective|compliance required from|compliance \w+ \d)")
+
+
+def _adopting(line: Line) -> Known | None:
+    """The adoption that a line tells of."""
+    return line.basis[0] if line.basis and line.text.startswith("adopted by") else None
+
+
+def name_of(section: str) -> str:
+    """ "Rule 612 (17 CFR 242.612)"."""
+    return f"Rule {section.partition('.')[2]} (17 CFR {section})"
+
+
+def shown(day: date) -> str:
+    """ "December 9, 2024"."""
+    return f"{day:%B} {day.day}, {day.year}"
+
+
+def known_on(moment: datetime) -> date:
+    """The New York day of a moment."""
+    return moment.astimezone(NEW_YORK).date()
+
+
+# ---- what a document says of itself
 
 _PLACEHOLDER = re.compile(r"\[insert(?: date)?(?: of)? ([^\]]*)\]", re.IGNORECASE)
-_BINDING = {DocType.FINAL_RULE, DocType.ORDER, DocType.REGULATION}
+_OF_ITSELF = {DocType.FINAL_RULE, DocType.ORDER, DocType.REGULATION}
 
 
 def status_lines(
-    sentences: Iterable[Sentence], catalog: Catalog, as_of: datetime
+    shipped: Iterable[Sentence],
+    catalog: Catalog,
+    as_of: datetime,
+    told: Callable[[Held], bool] = lambda _: False,
 ) -> tuple[str, ...]:
-    """One line for each rulemaking document cited, in the order of first citation."""
-    ids = dict.fromkeys(c.document_id for s in sentences for c in s.citations)
+    """One line for each rulemaking document cited, in the order of first citation, that no rule tells of already."""
+    ids = dict.fromkeys(c.document_id for s in shipped for c in s.citations)
     day = as_of.astimezone(NEW_YORK).date()
     works: dict[str, str] = {}
     for id in ids:
         held = catalog.document(id)
-        if held.work_id not in works and (line := _line(held, day)):
+        if held.work_id not in works and not told(held) and (line := _line(held, day)):
             works[held.work_id] = line
     through = catalog.through()
     if not works or through is None:
@@ -45,7 +341,7 @@ def _line(held: Held, day: date) -> str | None:
         return f"{name} is a proposal: it binds no one unless adopted"
     if held.doc_type is DocType.WITHDRAWAL:
         return f"{name} withdraws what was proposed"
-    if held.doc_type not in _BINDING:
+    if held.doc_type not in _OF_ITSELF:
         return None
     return f"{name} ({held.doc_type}): {_dates(held, day)}"
 

@@ -1,6 +1,7 @@
 """An exported answer and the catalog in, what does not hold out. No model is loaded: an answer is checked, not made again."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from agent.verify import EvidenceSentence, evidence_sentence, gate
 from api.schemas import Answer, Citation, Sentence
@@ -8,6 +9,7 @@ from ingest.catalog import Catalog, Held
 from ingest.document import Kind, Section
 from ingest.errors import NotKnown
 from ingest.quote import check
+from ingest.rules.held import open_book
 from ingest.stance import lead_in
 
 
@@ -39,9 +41,10 @@ def _read(citation: Citation, answer: Answer, catalog: Catalog) -> EvidenceSente
     text, sections, _ = catalog.body(held.id)
     if not check(text, citation.start, citation.end, citation.quote, citation.sha256):
         return f"is not what {held.id} holds at [{citation.start}, {citation.end})"
-    if held.known_at > answer.as_of:
+    known_at = _known_at(citation, held, catalog)
+    if known_at > answer.as_of:
         return f"was not known by {answer.as_of.isoformat()}"
-    for name, stored in _stated(held).items():
+    for name, stored in (*_stated(held).items(), ("known_at", known_at)):
         if getattr(citation, name) != stored:
             return f"states another {name} than {held.id} does"
     read = _labelled(citation, held, text, sections)
@@ -51,7 +54,15 @@ def _read(citation: Citation, answer: Answer, catalog: Catalog) -> EvidenceSente
 
 
 def _stated(held: Held) -> Mapping[str, object]:
-    return {name: getattr(held, name) for name in ("title", "reference", "authority", "known_at")}
+    return {name: getattr(held, name) for name in ("title", "reference", "authority")}
+
+
+def _known_at(citation: Citation, held: Held, catalog: Catalog) -> datetime:
+    """When the document was public: as the catalog knows it, or as the rulebook found it stated elsewhere."""
+    if citation.known_at == held.known_at:
+        return held.known_at
+    known, _ = open_book(catalog).known.get(held.offset, (held.known_at, ""))
+    return known
 
 
 def _labelled(

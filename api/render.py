@@ -20,7 +20,17 @@ from ingest.moment import NEW_YORK
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from api.schemas import Answer, Citation, Document, News, Passage, Reject, Sentence
+    from api.schemas import (
+        Answer,
+        Brief,
+        Citation,
+        Document,
+        News,
+        Passage,
+        Reject,
+        RuleStatus,
+        Sentence,
+    )
     from ingest.news import Rejected
     from ingest.pipeline import Report
     from sentiment.stream import Added, Scored
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
 
 _WIDEST = 100  # longer lines are hard to read
 _EXCERPT = 320  # characters of a passage shown in a list
+_QUOTE = 600  # characters of a quote; --json has all of it
 _NEAREST = 3  # passages shown under a refusal
 
 
@@ -44,8 +55,13 @@ def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> N
     if answer.refusal:
         paragraph(console, answer.refusal.text, style="bold yellow")
         _nearest(answer.passages[:_NEAREST], console)
+    force = {c.number: c.force for c in answer.citations if c.force}
     for sentence in answer.sentences:
-        _sentence(sentence, console)
+        _sentence(sentence, force, console)
+    for rule in answer.rules:
+        _rule(rule, console)
+    if answer.brief:
+        _brief(answer.brief, console)
     said = {n: s.text for s in answer.sentences if s.verbatim for n in s.citations}
     _sources(answer.citations, said, console)
     _lines(console, "Status", answer.status)
@@ -62,13 +78,56 @@ def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> N
             [f"{s.name} {s.milliseconds:.0f} ms: {s.detail}" for s in answer.steps],
         )
     drafter = "the evidence's own words" if answer.drafter == "extractive" else answer.drafter
-    console.print(Text(f"As of {_when(answer.as_of)} · drafted by {drafter}", style="dim"))
+    asked = f" · asked about {answer.on} (“{answer.asked_by}”)" if answer.asked_by else ""
+    console.print(
+        Text(f"As of {_when(answer.as_of)}{safe(asked)} · drafted by {drafter}", style="dim")
+    )
 
 
-def _sentence(sentence: "Sentence", console: Console) -> None:
+def _sentence(sentence: "Sentence", force: Mapping[int, str], console: Console) -> None:
     words = f"“{sentence.text}”" if sentence.verbatim else sentence.text
-    marks = "".join(f"[{n}]" for n in sentence.citations)
-    paragraph(console, f"{sentence.lead_in} {words} {marks}".strip(), marks=True)
+    paragraph(
+        console, f"{sentence.lead_in} {words} {_marks(sentence.citations)}".strip(), marks=True
+    )
+    for worth in dict.fromkeys(force[n] for n in sentence.citations if n in force):
+        paragraph(console, f"({worth})", indent="  ", style="yellow")
+    console.print()
+
+
+def _marks(numbers: Iterable[int]) -> str:
+    return "".join(f"[{n}]" for n in numbers)
+
+
+def _rule(rule: "RuleStatus", console: Console) -> None:
+    """The standing, then a line for each thing it rests on, with the numbers of the quotes."""
+    paragraph(console, rule.says, style="bold")
+    for line in rule.lines:
+        said = f"{line.line} (inferred)" if line.inferred else line.line
+        by = f" ({line.source})" if line.source != "documents" else ""
+        paragraph(
+            console, f"• {line.part}: {said}{by} {_marks(line.citations)}".rstrip(), indent="    ", first="  ", marks=True
+        )  # fmt: skip
+    console.print()
+
+
+_BRIEF = {
+    "changes": "What changes", "whom": "For whom", "dates": "From when", "effects": "Effects",
+    "open": "What the documents leave open",
+}  # fmt: skip
+
+
+def _brief(brief: "Brief", console: Console) -> None:
+    """Part by part; a part of which nothing was found says so."""
+    _heading(console, f"Brief: {safe(brief.says)}")
+    for name, title in _BRIEF.items():
+        console.print(Text(title, style="bold"))
+        for line in getattr(brief, name):
+            label = f"{line.label}: " if line.label else ""
+            paragraph(
+                console, f"• {label}{line.text} {_marks(line.citations)}".rstrip(), indent="    ", first="  ", marks=True
+            )  # fmt: skip
+        if not getattr(brief, name):
+            paragraph(console, "nothing found in the documents held", indent="  ", style="dim")
     console.print()
 
 
@@ -101,11 +160,11 @@ def _cited(citation: "Citation", said: Mapping[int, str]) -> tuple[str, str, str
 
 
 def _citation(numbers: Sequence[int], place: str, label: str, quote: str, console: Console) -> None:
-    marks = "".join(f"[{number}]" for number in numbers) + " "
-    line = Text(marks, style="bold cyan").append(safe(place), style="default")
+    line = Text(f"{_marks(numbers)} ", style="bold cyan").append(safe(place), style="default")
     _print(console, line.append(f" · {label}" if place else label, style="green"), "    ")
     if quote:
-        paragraph(console, f"“{quote}”", indent="    ")
+        words = textwrap.shorten(quote, _QUOTE, placeholder=" …") if len(quote) > _QUOTE else quote
+        paragraph(console, f"“{words}”", indent="    ")
 
 
 def _nearest(passages: Sequence["Passage"], console: Console) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from agent import reply
-from agent.reply import Reason, Speaker, Stage
+from agent.reply import Part, Reason, Speaker, Stage, Standing
 from ingest.catalog import Filters as CatalogFilters
 from ingest.catalog import Held, LedgerRow
 from ingest.document import Authority, DocType
@@ -99,6 +99,14 @@ class Citation(Form):
     stage: Stage
     known_at: datetime
     backfilled: bool
+    force: str = Field(
+        default="",
+        description="Why its content was not simply in force on the day asked about; empty where nothing says so.",
+        examples=[
+            "proposed, not adopted",
+            "adopted, not yet effective: effective December 9, 2024",
+        ],
+    )
 
 
 class Sentence(Form):
@@ -155,15 +163,70 @@ class Refusal(Form):
     text: str
 
 
+class RuleLine(Form):
+    """One line of a rule's state, with the numbers of the quotes it rests on."""
+
+    part: Part
+    text: str = Field(description="What is said, with whose word it is.")
+    line: str = Field(description="The same without whose word it is.")
+    source: str = Field(
+        description="'documents', or 'events file' for a fact written by hand, with its citation in the text."
+    )
+    inferred: bool = Field(description="It follows from the quotes, and is stated in none.")
+    citations: tuple[int, ...]
+
+
+class RuleStatus(Form):
+    """What a rule that the answer concerns was on the day asked about."""
+
+    section: str = Field(examples=["242.612"])
+    on: date
+    standing: Standing = Field(description="According to the documents alone.")
+    standing_with_events_file: Standing
+    held_through: date = Field(description="The day in 'according to the documents held, through'.")
+    says: str = Field(description="The standing as a sentence.")
+    lines: tuple[RuleLine, ...]
+
+
+class BriefLine(Form):
+    """One line of a brief with the numbers of its quotes."""
+
+    label: str
+    text: str
+    citations: tuple[int, ...]
+
+
+class Brief(Form):
+    """What a change of a rule does; a part that is empty was not found in the documents."""
+
+    section: str
+    on: date
+    says: str = Field(description="In force or not, as a sentence.")
+    changes: tuple[BriefLine, ...] = Field(description="Before → after.")
+    whom: tuple[BriefLine, ...] = Field(description="To whom or what it applies.")
+    dates: tuple[BriefLine, ...] = Field(description="From when.")
+    effects: tuple[BriefLine, ...] = Field(description="By microstructure variable.")
+    open: tuple[BriefLine, ...] = Field(description="What the documents leave open.")
+
+
 class Answer(Form):
     """Sentences with citations, or a refusal; never both."""
 
     question: str
     as_of: datetime
+    on: date | None = Field(
+        default=None,
+        description="The day asked about: that of the question's own words, else that of `as_of`.",
+    )
+    asked_by: str = Field(
+        default="", description="Those words.", examples=["before the 2024 amendments"]
+    )
     text: str
     sentences: tuple[Sentence, ...]
     citations: tuple[Citation, ...]
     refusal: Refusal | None
+    rules: tuple[RuleStatus, ...] = ()
+    brief: Brief | None = None
     status: tuple[str, ...]
     not_found: tuple[str, ...]
     passages: tuple[Passage, ...]
@@ -175,17 +238,19 @@ class Answer(Form):
     @classmethod
     def of(cls, answer: reply.Answer) -> Self:
         """The agent's answer with its citations numbered."""
-        numbers = _numbered(c for s in answer.sentences for c in s.citations)
+        numbers = {c: number for number, c in enumerate(answer.citations, start=1)}
         return cls(
             question=answer.question,
             as_of=answer.as_of,
+            on=answer.on,
+            asked_by=answer.asked_by,
             text=answer.text,
             sentences=tuple(
                 Sentence(
                     text=s.text,
                     lead_in=s.lead_in,
                     verbatim=s.verbatim,
-                    citations=tuple(dict.fromkeys(numbers[c] for c in s.citations)),
+                    citations=_marks(s.citations, numbers),
                 )
                 for s in answer.sentences
             ),
@@ -193,6 +258,8 @@ class Answer(Form):
             refusal=(
                 Refusal(reason=answer.refusal, text=answer.refusal_text) if answer.refusal else None
             ),
+            rules=tuple(_rule(rule, numbers) for rule in answer.rules),
+            brief=_brief(answer.brief, numbers) if answer.brief else None,
             status=answer.status,
             not_found=answer.not_found,
             passages=tuple(Passage.model_validate(p) for p in answer.passages),
@@ -203,8 +270,52 @@ class Answer(Form):
         )
 
 
-def _numbered(citations: Iterable[reply.Citation]) -> dict[reply.Citation, int]:
-    return {c: number for number, c in enumerate(dict.fromkeys(citations), start=1)}
+Numbers = dict[reply.Citation, int]
+
+
+def _marks(cited: Iterable[reply.Citation], numbers: Numbers) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(numbers[c] for c in cited))
+
+
+def _rule(rule: reply.RuleStatus, numbers: Numbers) -> RuleStatus:
+    return RuleStatus(
+        section=rule.section,
+        on=rule.on,
+        standing=rule.standing,
+        standing_with_events_file=rule.with_file,
+        held_through=rule.held_through,
+        says=rule.says,
+        lines=tuple(
+            RuleLine(
+                part=told.part,
+                text=told.sentence(rule.held_through),
+                line=told.line,
+                source=told.source,
+                inferred=told.inferred,
+                citations=_marks(told.citations, numbers),
+            )
+            for told in rule.told
+        ),
+    )
+
+
+def _brief(brief: reply.Brief, numbers: Numbers) -> Brief:
+    def lines(found: Iterable[reply.BriefLine]) -> tuple[BriefLine, ...]:
+        return tuple(
+            BriefLine(label=x.label, text=x.text, citations=_marks(x.citations, numbers))
+            for x in found
+        )
+
+    return Brief(
+        section=brief.section,
+        on=brief.on,
+        says=brief.says,
+        changes=lines(brief.changes),
+        whom=lines(brief.whom),
+        dates=lines(brief.dates),
+        effects=lines(brief.effects),
+        open=lines(brief.open),
+    )
 
 
 def _citation(citation: reply.Citation, number: int) -> Citation:
@@ -504,6 +615,9 @@ class FeatureReceipt(Form):
     features: str | tuple[str, ...]
     feature_version: str
     values: str = Field(description="SHA-256 of the values served.")
+    rules: str | None = Field(
+        default=None, description="State of the rule book, where a feature of it was read."
+    )
 
 
 class Freshness(Form):
@@ -559,6 +673,7 @@ class FeatureMatrix(Form):
     feature_version: str
     model_versions: tuple[str, ...]
     features: tuple[str, ...]
+    rules: str | None = None
     statuses: tuple[FeatureStatus, ...]
     blocks: tuple[FeatureBlock, ...]
 

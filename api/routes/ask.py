@@ -102,6 +102,8 @@ def _told(answer: schemas.Answer) -> list[bytes]:
             if number not in sent:
                 sent.add(number)
                 events.append(_event("citation", by_number[number]))
+    # Quotes that only a rule's state or the brief rests on: these come with "done".
+    events += [_event("citation", c) for c in answer.citations if c.number not in sent]
     if answer.refusal:
         events.append(_event("refusal", answer.refusal))
     rest = answer.model_dump_json(exclude={"sentences", "citations", "steps"})

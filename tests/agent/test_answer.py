@@ -250,4 +250,4 @@ def test_the_steps_are_told_as_they_end(agent: Agent, put: Put) -> None:
     answer = agent.ask(QUESTION, on_step=lambda step: told.append(step.name))
 
     assert told == [step.name for step in answer.steps]
-    assert told[:2] == ["retrieve", "weigh"]
+    assert told[:3] == ["retrieve", "rules", "weigh"]

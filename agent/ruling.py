@@ -1,0 +1,99 @@
+"""A question on the state of a rule and the rulebook in, the quoted sentences that answer it out.
+
+"Is Rule 611 in force?" and "What compliance date applies to Rule 605?" share few words with what answers them ("DATES: The
+effective date …"). The rulebook has read those passages and knows what they are, so they come from there, through the same
+gate as any other sentence.
+"""
+
+import re
+from collections.abc import Iterable
+from math import inf
+
+from agent.asked import wanted_roles
+from agent.compose import NOTHING, Candidate
+from agent.reply import Part, Passage, Standing
+from agent.status import Rulebook
+from agent.verify import EvidenceSentence
+from ingest.catalog import Held
+from ingest.rules.state import Line, State
+from ingest.tokens import terms
+
+MOST = 4  # quotes for one question
+_LONGEST = 600  # characters; a longer passage states its event among much else
+
+_STANDING = (
+    r"in (?:force|effect)|effective|binding|bind|(?:the )?law|stayed|on hold|withdrawn|vacated|rescinded|repealed|abolished|"
+    r"adopted|finali[sz]ed|final|proposed|proposal|take effect|taken effect|took effect|apply|applied|suspended|delayed|"
+    r"postponed|exempt\w*|relief|comply"
+)
+_ASKS_STATE = re.compile(
+    rf"(?:^|[,:;] )(?:and )?(?:is|are|was|were|has|have|had|does|do|did|must)\s(?:[^?,;]*\s)?(?:{_STANDING})\b[^?]*\?"
+    r"|\b(?:status|state|standing) of\b|\bwhat (?:is|was) (?:in force|the law)\b",
+    re.IGNORECASE,
+)
+_LINES = {
+    "effective": re.compile(r"^(?:not yet )?effective\b|effective date", re.IGNORECASE),
+    "compliance": re.compile(r"compliance", re.IGNORECASE),
+    "comments due": re.compile(r"^comments", re.IGNORECASE),
+}
+# What decides the answer comes first: relief while it lasts, a proposal while it is all there is, else what binds.
+_FIRST = {
+    Standing.EXEMPTED: Part.RELIEF, Standing.STAYED: Part.RELIEF, Standing.VACATED: Part.RELIEF,
+    Standing.PROPOSED: Part.PENDING, Standing.WITHDRAWN: Part.PENDING, Standing.ADOPTED: Part.PENDING,
+    Standing.TO_BE_RESCINDED: Part.PENDING,
+}  # fmt: skip
+_PARTS = (Part.IN_FORCE, Part.PENDING, Part.RELIEF)
+_MINOR = re.compile(r"^(?:adopted by|comments|a change is proposed)")
+
+
+def asks_state(question: str) -> bool:
+    """Whether a question asks what a rule is worth: in force, only proposed, stayed, …"""
+    return bool(_ASKS_STATE.search(question))
+
+
+def ruling(question: str, rulebook: Rulebook) -> list[Candidate]:
+    """Sentences that state what is asked of the rules named, the deciding ones first; [] where nothing of theirs is."""
+    whole, roles = asks_state(question), wanted_roles(question)
+    found: dict[tuple[str, int], Candidate] = {}
+    for section in rulebook.named or rulebook.called:
+        for line in _asked_lines(rulebook.state(section), whole, roles):
+            searched = [k for k in line.basis if k.held.known_at <= rulebook.as_of]
+            for known in rulebook.best_first(section, searched)[:1]:
+                quote = rulebook.quote(known)
+                if len(quote.text) <= _LONGEST:
+                    key = (known.held.work_id, quote.start)
+                    found.setdefault(key, _candidate(known.held, quote))
+    return _distinct(found.values())[:MOST]
+
+
+def _asked_lines(found: State, whole: bool, roles: Iterable[str]) -> list[Line]:
+    if whole:
+        first = _FIRST.get(found.standing, Part.IN_FORCE)
+        telling = [x for x in found.lines if x.part in _PARTS]
+        return sorted(
+            telling,
+            key=lambda x: (x.part is not first, _PARTS.index(x.part), bool(_MINOR.search(x.text))),
+        )
+    return [
+        x
+        for role in sorted(roles)
+        for x in found.lines
+        if x.part is not Part.HISTORY and _LINES[role].search(x.text)
+    ]
+
+
+def _distinct(found: Iterable[Candidate]) -> list[Candidate]:
+    """Each wording once: a release and its print say the same."""
+    kept: dict[str, Candidate] = {}
+    for c in found:
+        kept.setdefault(re.sub(r"\W+", "", c.quote.text).lower(), c)
+    return list(kept.values())
+
+
+def _candidate(held: Held, quote: EvidenceSentence) -> Candidate:
+    passage = Passage(
+        chunk_id="", document_id=held.id, work_id=held.work_id, start=quote.start, end=quote.end, text=quote.text,
+        title=held.title, reference=held.reference, authority=held.authority, doc_type=held.doc_type,
+        section=" › ".join(quote.path), page=None, known_at=held.known_at, backfilled=held.backfilled, score=0.0,
+    )  # fmt: skip
+    return Candidate(passage, quote, frozenset(terms(quote.text)), NOTHING, inf)
