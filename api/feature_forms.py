@@ -109,7 +109,7 @@ def _stated(piece: Matrix) -> dict[str, Any]:
         "feature_version": piece.feature_version,
         "model_versions": piece.model_versions,
         "features": piece.names,
-    }
+    } | ({} if piece.rules is None else {"rules": piece.rules})
 
 
 def _block(piece: Matrix) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _block(piece: Matrix) -> dict[str, Any]:
 def matrix_arrow(pieces: Iterable[Matrix], symbols: Sequence[str]) -> Iterator[bytes]:
     """An Arrow stream: symbol, as_of, known_at, stale, unknown, backfilled and a column for each feature.
 
-    The schema's metadata states offset, hash, feature_version and model_versions, as JSON under "regtape".
+    The schema's metadata states offset, hash, feature_version, model_versions and rules, as JSON under "regtape".
     Raises ModelMissing at once where pyarrow is not installed.
     """
     pa = optional("pyarrow")

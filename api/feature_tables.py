@@ -17,7 +17,7 @@ _SCOPES = {
     "market": "of all news, at the last whole minute",
     "cross_section": "of the symbol among the others, at the last whole minute",
     "feed": "of the news feed",
-    "regulation": "of the rules that bear on it",
+    "regulation": "of the rules, as the documents held tell of them; the same for every symbol",
 }
 
 

@@ -100,7 +100,7 @@ def _stated(matrix: Matrix) -> dict[str, Any]:
         "feature_version": matrix.feature_version,
         "model_versions": matrix.model_versions,
         "features": matrix.names,
-    }
+    } | ({} if matrix.rules is None else {"rules": matrix.rules})
 
 
 # ---- by day
@@ -152,8 +152,8 @@ def export(
     optional("pyarrow.parquet")
     symbols = tuple(dict.fromkeys(symbols))
     out.mkdir(parents=True, exist_ok=True)
-    offset, until = _begun(reader, out, symbols, every, whole_day, asked)
-    asked = {**asked, "head": offset}
+    offset, until, rules = _begun(reader, out, symbols, every, whole_day, asked)
+    asked = {**asked, "head": offset, "rules": rules}
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     grids = {day: grid(day, every, whole_day=whole_day) for day in days}
     grids = {day: times for day, times in grids.items() if times.size and times[-1] <= until}
@@ -176,13 +176,15 @@ def _file(out: Path, day: date) -> Path:
 
 def _begun(
     reader: Reader, out: Path, symbols: Sequence[str], every: int, whole_day: bool, asked: Asked
-) -> tuple[int, int]:
-    """The head that an export reads and the µs up to which it can: those of its first call, which its folder remembers."""
+) -> tuple[int, int, str | None]:
+    """The head that an export reads, the µs up to which it can, and the state of the rulebook where it reads that: those of its
+    first call, which its folder remembers."""
+    features = reader.features(asked.get("names"), asked.get("feature_set"))
     chosen = {
         "symbols": list(symbols),
         "every_seconds": every,
         "whole_day": whole_day,
-        "features": [feature.name for feature in reader.features(asked.get("names"), asked.get("feature_set"))],
+        "features": [feature.name for feature in features],
         "feature_version": reader.feature_version,
         **{name: asked.get(name) for name in ("view", "model", "latency")},
     }  # fmt: skip
@@ -190,8 +192,11 @@ def _begun(
     if not manifest.exists():
         now, receipt = reader.now(), reader.tape.receipt(asked.get("head"))
         begun = {"offset": receipt.offset, "hash": receipt.hash, "until": now, **chosen}
+        rules = None
+        if any(feature.scope == "regulation" for feature in features):
+            rules = begun["rules"] = asked.get("rules") or reader.regulation.now().state
         _put(manifest, lambda path: path.write_text(json.dumps(begun, indent=1) + "\n", "utf-8"))
-        return receipt.offset, now
+        return receipt.offset, now, rules
     held = json.loads(manifest.read_text("utf-8"))
     for name, value in chosen.items():
         if held.get(name) != value:
@@ -203,7 +208,12 @@ def _begun(
         raise BadRequest(f"head is {asked.get('head')}; the export in {out} reads {offset}")
     if reader.tape.receipt(offset).hash != held["hash"]:
         raise BadRequest(f"out {out} holds an export of another tape; take another folder")
-    return offset, int(held["until"])
+    rules = held.get("rules")
+    if rules and reader.regulation.at(rules).state != rules:
+        raise BadRequest(
+            f"out {out} holds an export of the rulebook in its state {rules}; take another folder"
+        )
+    return offset, int(held["until"]), rules
 
 
 def _read_together(
@@ -280,7 +290,11 @@ def join_asof(
     symbols, instants = _symbols_of(table, symbol), _instants_of(table, time)
     if not len(table):
         raise BadRequest("snapshots has no rows")
-    asked = {**asked, "head": reader.tape.receipt(asked.get("head")).offset}
+    asked = {
+        **asked,
+        "head": reader.tape.receipt(asked.get("head")).offset,
+        "rules": asked.get("rules") or reader.regulation.now().state,
+    }
     parts, places = [], []
     for one in dict.fromkeys(symbols.tolist()):
         rows = np.flatnonzero(symbols == one)

@@ -72,7 +72,8 @@ class Feature:
 
     measure: what is taken of the window; window: a name of WINDOWS, "" where there is none; longer: the second window of a
     momentum. empty: what null means. half_life: seconds; ddof: of the standard deviation that it holds; None where there is
-    none. available: whether this program can compute it; if not it is null.
+    none. available: whether this program can compute it; if not it is null. subject: of regulation, the section of 17 CFR or the
+    variable of ingest/rules/variables.toml.
     """
 
     name: str
@@ -87,18 +88,42 @@ class Feature:
     half_life: float | None = None
     ddof: int | None = None
     available: bool = True
+    subject: str = ""
 
 
 class Regulation(Protocol):
-    """What the rulebook says of a company's rules; filled by the rulebook, absent without one."""
+    """What a rulebook says at one state of it. state: names that, for receipts; None where there is no rulebook."""
+
+    @property
+    def state(self) -> str | None: ...
 
     def values(self, features: Sequence[Feature], instants: Ints, symbol: str) -> Floats:
         """float64[m, f] of features with scope "regulation"; NaN where nothing is known."""
         ...
 
 
+class Rulebook(Protocol):
+    """What a reader asks for regulation; filled by the rulebook, absent without one."""
+
+    def now(self) -> Regulation:
+        """As it stands."""
+        ...
+
+    def at(self, state: str | None) -> Regulation:
+        """As it stood. What is read otherwise today has another state. Raises NotKnown where it is not held any more."""
+        ...
+
+
 class NoRegulation:
     """Without a rulebook nothing is known of rules."""
+
+    state: str | None = None
+
+    def now(self) -> "NoRegulation":
+        return self
+
+    def at(self, state: str | None) -> "NoRegulation":
+        return self
 
     def values(self, features: Sequence[Feature], instants: Ints, symbol: str) -> Floats:
         return np.full((len(instants), len(features)), np.nan)
@@ -152,14 +177,32 @@ _NOT_ENOUGH = {
 _CLOCK_ONLY = ("sentiment_ewma", "sentiment_change", "buzz")  # they need a width
 _OF_A_COMPANY = ("sentiment_relevance_weighted", "relevance_mean")
 
-# Rules by the number under which Regulation NMS has them, and what they bear on.
+# The rules that have features, by what they are called in names: section of 17 CFR, and what it is about.
 _RULES = {
-    "605": "execution quality reports",
-    "610": "access fees",
-    "611": "order protection",
-    "612": "tick sizes",
+    "201": ("242.201", "short sale price test"),
+    "605": ("242.605", "execution quality reports"),
+    "606": ("242.606", "order routing reports"),
+    "610": ("242.610", "access to quotations and its fees"),
+    "610t": ("242.610T", "transaction fee pilot"),
+    "611": ("242.611", "order protection"),
+    "612": ("242.612", "tick sizes"),
+    "613": ("242.613", "consolidated audit trail"),
+    "15c3_5": ("240.15c3-5", "market access controls"),
+    "15c6_1": ("240.15c6-1", "settlement cycle"),
 }
-_PRESSURES = ("tick_size", "access_fee", "round_lot", "market_data", "short_sale", "reporting")
+_OF_A_RULE = (
+    ("in_force", "Whether the newest version adopted of {rule} binds: effective, due, not stayed, no relief; 1 or 0.", "0 or 1"),
+    ("relieved", "Whether {rule} is stayed, or all are exempted from it; 1 or 0.", "0 or 1"),
+    ("days_to_effective", "Days until the newest version adopted of {rule} is effective; below 0 once it is.", "days"),
+    ("days_to_compliance", "Days until compliance with {rule} is next due; below 0 since it last was.", "days"),
+    ("days_to_comment_close", "Days until comments on the pending proposal on {rule} close; below 0 once they have.", "days"),
+)  # fmt: skip
+# The variables of ingest/rules/variables.toml.
+_PRESSURES = """
+tick_size quoted_spread effective_spread depth queue access_fee_rebate routing odd_lot market_data short_sale bands_halts
+settlement off_exchange auction best_execution market_access volatility adverse_selection cost_of_capital reporting
+liquidity_general
+""".split()
 
 
 def _declare() -> Iterator[Feature]:
@@ -207,28 +250,22 @@ def _declare_windows(scope: Scope, prefix: str, what: str) -> Iterator[Feature]:
 
 
 def _declare_regulation() -> Iterator[Feature]:
-    unknown = "the rulebook holds nothing of it as of then"
-    for rule, about in _RULES.items():
-        for what, meaning, unit in (
-            ("in_force", f"Whether the amended Rule {rule} ({about}) is in force: 1 or 0.", "0 or 1"),
-            ("days_to_effective", f"Days until the amendment of Rule {rule} ({about}) is effective.", "days"),
-            ("days_to_compliance", f"Days until compliance with the amended Rule {rule} ({about}) is due.", "days"),
-        ):  # fmt: skip
+    for rule, (section, about) in _RULES.items():
+        for what, meaning, unit in _OF_A_RULE:
+            number = section.partition(".")[2]
+            empty = "no such day is in the documents known then" if unit == "days" else (
+                "the documents known then do not say"
+            )  # fmt: skip
             yield Feature(
-                f"rule_{rule}_{what}",
-                "regulation",
-                what,
-                "",
-                meaning,
-                unit,
-                unknown,
-                available=False,
-            )
+                f"rule_{rule}_{what}", "regulation", what, "", meaning.format(rule=f"Rule {number} ({about})"), unit, empty,
+                subject=section,
+            )  # fmt: skip
     for variable in _PRESSURES:
         yield Feature(
             f"pressure_{variable}", "regulation", "pressure", "",
-            f"Rules pending or new that push {variable.replace('_', ' ')} up, less those that push it down.", "rules", unknown,
-            available=False,
+            "Rules proposed, adopted and not binding yet, or binding for less than a year, that push"
+            f" {variable.replace('_', ' ')} up by the Commission's own word, less those that push it down.",
+            "rules", "no document known then states an event of any rule", subject=variable,
         )  # fmt: skip
 
 
@@ -262,9 +299,15 @@ feed_age_seconds feed_lag_seconds
 """
 SETS: Mapping[str, FeatureSet] = MappingProxyType(
     {
-        "all": FeatureSet("all", 1, "Every feature of the catalogue.", tuple(FEATURES)),
+        "all": FeatureSet("all", 2, "Every feature of the catalogue.", tuple(FEATURES)),
         "core50": FeatureSet(
             "core50", 1, "Fifty that a model of an order book begins with.", tuple(_CORE50.split())
+        ),
+        "regulation": FeatureSet(
+            "regulation",
+            1,
+            "What the documents held say of rules, the same for every symbol.",
+            tuple(name for name, each in FEATURES.items() if each.scope == "regulation"),
         ),
     }
 )

@@ -2,7 +2,7 @@
 
 A receipt states everything that decides the values: the tape's first `offset` records (and the hash at the end of their
 chain, which proves them), the company, the instant, the view, the pinned model, the features and the version of their
-definitions. `values` is the SHA-256 of what was served.
+definitions, and, where any of them is of regulation, the state of the rulebook. `values` is the SHA-256 of what was served.
 """
 
 import json
@@ -26,7 +26,7 @@ class Receipt:
 
     offset, hash: the tape's (sentiment/log_record.py). entity: whom the symbol meant on the day of as_of; a later table of
     aliases does not change what was served. as_of: µs since 1970 UTC. latency: µs, of the view as_if. features: the name of
-    a set, or names. values: `digest` of them.
+    a set, or names. values: `digest` of them. rules: state of the rulebook; None where none was read.
     """
 
     offset: int
@@ -40,6 +40,7 @@ class Receipt:
     features: str | tuple[str, ...]
     feature_version: str
     values: str
+    rules: str | None = None
 
     def line(self) -> str:
         """One line of JSON, without the line's end; `parse_receipt` reads it."""
@@ -59,7 +60,7 @@ class Receipt:
             "features": self.features if isinstance(self.features, str) else list(self.features),
             "feature_version": self.feature_version,
             "values": self.values,
-        }
+        } | ({} if self.rules is None else {"rules": self.rules})
 
 
 class Outcome(StrEnum):
@@ -129,8 +130,11 @@ def receipt_of(found: object) -> Receipt:
         raise BadRequest(
             f"the receipt's as_of is {found['as_of']!r}, not an instant with a zone"
         ) from None
+    rules = found.get("rules")
+    if not isinstance(rules, str | None):
+        raise BadRequest(f"the receipt's rules are {rules!r}")
     plain = {name: found[name] for name in _FIELDS if name not in ("as_of", "features")}
-    return Receipt(as_of=as_of, features=features, **plain)
+    return Receipt(as_of=as_of, features=features, rules=rules, **plain)
 
 
 _FIELDS: dict[str, type | tuple[type, ...]] = {

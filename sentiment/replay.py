@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from ingest.errors import BadRequest, NotKnown
+from sentiment.features import NoRegulation
 from sentiment.held import feed_of, values
 from sentiment.history import changes, known_times
 from sentiment.log import Tape
@@ -27,6 +28,7 @@ from sentiment.store import HELD, MemoryStore
 SHOWN = 20  # of those that differ
 AT_ONCE = 100_000  # vectors that are sorted together
 _WORTH_FOLDING = 20  # heads
+_NONE = NoRegulation()
 
 Values = Mapping[str, float | None]
 T = TypeVar("T")
@@ -87,7 +89,7 @@ def _verdicts(reader: Reader, batch: Sequence[Recorded]) -> Iterator[tuple[Verdi
             reads.append(_Read(place, one.receipt, found))
     sizes: dict[int, int] = {}
     for read, row in _computed(reader, reads):
-        verdicts[read.place] = _judged(batch[read.place], read.wanted.names, row)
+        verdicts[read.place] = _judged(reader, batch[read.place], read.wanted, row)
         sizes[read.place] = len(row)
     return ((verdicts[place], sizes.get(place, 0)) for place in range(len(batch)))
 
@@ -135,9 +137,14 @@ class _Refusals:
         features = receipt.features
         named = (None, features) if isinstance(features, str) else (features, None)
         try:
-            return question(*named, receipt.view, receipt.model, receipt.latency)
+            wanted = question(*named, receipt.view, receipt.model, receipt.latency)
+            if wanted.regulation:
+                self._reader.regulation.at(receipt.rules)
         except BadRequest as exc:
             return Verdict(Outcome.EXPIRED, str(exc))
+        except NotKnown as exc:
+            return Verdict(Outcome.NOT_THIS_TAPE, str(exc))
+        return wanted
 
     def _hash(self, offset: int) -> str | None:
         try:
@@ -146,8 +153,19 @@ class _Refusals:
             return None
 
 
-def _judged(recorded: Recorded, names: Sequence[str], row: Floats) -> Verdict:
-    """MATCH where the values are those that were served, by their hash and, where they were kept, one by one."""
+def _judged(reader: Reader, recorded: Recorded, wanted: Question, row: Floats) -> Verdict:
+    """MATCH where the values are those that were served; where they are not, EXPIRED if the rulebook reads otherwise now."""
+    verdict = _compared(recorded, wanted.names, row)
+    if verdict.outcome is Outcome.MISMATCH and wanted.regulation:
+        served, ours = recorded.receipt.rules, reader.regulation.at(recorded.receipt.rules).state
+        if served != ours:
+            reason = f"the rulebook was read in its state {served}; of the same documents it has {ours} now"
+            return Verdict(Outcome.EXPIRED, reason)
+    return verdict
+
+
+def _compared(recorded: Recorded, names: Sequence[str], row: Floats) -> Verdict:
+    """By their hash and, where they were kept, one by one."""
     if recorded.values is not None:
         served = recorded.values
         for name, value in zip(names, canonical(row).tolist(), strict=True):
@@ -197,11 +215,12 @@ def _at_head(reader: Reader, head: int, reads: Sequence[_Read]) -> Iterator[tupl
         companies = sorted({read.receipt.entity for read in alike})
         instants = [read.receipt.as_of for read in alike]
         held = reader.held(alike[0].wanted, companies, min(instants), max(instants), head)
-        for group in _by(alike, lambda read: (read.company, read.wanted)):
+        for group in _by(alike, lambda read: (read.company, read.wanted, read.receipt.rules)):
             (symbol, company), wanted = group[0].company, group[0].wanted
+            rules = reader.regulation.at(group[0].receipt.rules) if wanted.regulation else _NONE
             at = np.array([read.receipt.as_of for read in group], np.int64)
             feed = feed_of(reader.tape, held, at)
-            found = values(wanted, symbol, company, at, held, feed, reader.regulation)
+            found = values(wanted, symbol, company, at, held, feed, rules)
             found[at < reader.first_known(wanted, company, held, int(at.min()))] = np.nan
             yield from zip(group, found, strict=True)
 

@@ -23,6 +23,7 @@ OPEN, CLOSE = "09:30", "16:00"
 Ints = NDArray[np.int64]
 
 _DAY = 86_400_000_000
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 _TABLE = Path(__file__).with_name("sessions.tsv")
 
 
@@ -55,6 +56,14 @@ def fingerprint() -> str:
     """Names the sessions that `new_york` has: 12 hex digits."""
     given = f"{FIRST} {LAST} {OPEN} {CLOSE}\n".encode()
     return sha256(given + _TABLE.read_bytes()).hexdigest()[:12]
+
+
+def days(instants: Ints) -> Ints:
+    """int64[m]: the days that New York's calendars showed, as proleptic ordinals."""
+    changes, offsets, _ = _changes()
+    shown = instants + offsets[np.searchsorted(changes, instants, "right")]
+    found: Ints = shown // _DAY + _EPOCH_DAY
+    return found
 
 
 def weeks_before(instants: Ints, weeks: int) -> Ints:

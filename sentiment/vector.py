@@ -77,7 +77,7 @@ class Matrix:
     nothing. known_at: int64[s, m], µs, of the newest item in force; NEVER where none was. stale: bool[m]. unknown,
     backfilled: bool[s, m]. model_versions: of the scores that were read. model_lookahead: bool[m], whether an instant is
     not after the day through which one of them was trained; None where one of them does not state it, or none was read.
-    offset, hash: of the tape.
+    offset, hash: of the tape. rules: state of the rulebook; None where none was read.
     """
 
     symbols: tuple[str, ...]
@@ -93,6 +93,7 @@ class Matrix:
     feature_version: str
     offset: int
     hash: str
+    rules: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
