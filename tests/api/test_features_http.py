@@ -376,7 +376,7 @@ def test_the_catalogue_states_every_feature_and_the_sets(client: TestClient) -> 
     assert by_name["sentiment_mean_5m"]["window"] == "5m"
     assert by_name["sentiment_std_1d"]["ddof"] == 1
     assert all(feature["meaning"] and feature["empty"] for feature in found["features"])
-    assert not by_name["rule_612_in_force"]["available"]
+    assert by_name["rule_612_in_force"]["available"]
     (core,) = [each for each in found["sets"] if each["name"] == "core50"]
     assert len(core["names"]) == 50
     assert set(core["names"]) <= set(by_name)
