@@ -15,7 +15,8 @@ from ingest.document import Authority, DocType, Kind
 from ingest.moment import end_of_day
 from ingest.quote import quote_at
 from ingest.rules import names
-from ingest.rules.cite import cfr, place_of
+from ingest.rules.answers import Answered
+from ingest.rules.cite import cfr, day, place_of
 from ingest.rules.events import About, EventKind, Role
 from ingest.rules.held import Book, Known, open_book
 from ingest.rules.overlay import MARK, Laid
@@ -99,6 +100,22 @@ class Paragraph(Form):
     standing: Standing
 
 
+class Proposal(Form):
+    """A proposal that the newest adoption answers."""
+
+    release: str | None
+    on: date | None = Field(description="The day it was made, where a document held states it.")
+    citation: str = Field(
+        description="How counsel cites it; by its release alone where it is not held."
+    )
+    document_id: str | None = Field(
+        description="Of the proposing document, null where it is not held."
+    )
+    ties: tuple[str, ...] = Field(
+        description="What ties the two: 'named in the adopting release', 'file number S7-10-04', 'RIN 3235-AJ18'."
+    )
+
+
 class RuleState(Form):
     """What a section was on a civil day in New York, as known by `as_of`."""
 
@@ -110,6 +127,9 @@ class RuleState(Form):
     standing_with_events_file: Standing
     apart: tuple[Paragraph, ...] = Field(
         description="Paragraphs that a stay, relief or a later date keeps from binding though the section is in force."
+    )
+    answers: tuple[Proposal, ...] = Field(
+        description="The proposals that the newest adoption answers, oldest first."
     )
     statements: tuple[Statement, ...]
     texts: tuple[RuleText, ...]
@@ -188,6 +208,7 @@ def rule_state(catalog: Catalog, asked: str, as_of: datetime) -> RuleState:
         standing=found.standing,
         standing_with_events_file=found.with_file,
         apart=tuple(Paragraph(section=p, standing=its) for p, its in found.apart),
+        answers=tuple(_proposal(each, book, as_of) for each in found.answers),
         statements=tuple(_statement(line, found, cited) for line in found.lines),
         texts=tuple(_texts(found.section, as_of, catalog, book)),
         coverage=_coverage(found, book),
@@ -258,6 +279,14 @@ def _statement(line: Line, found: State, cited: _Cited) -> Statement:
         inferred=line.inferred,
         basis=tuple(map(cited.basis, line.basis)),
     )
+
+
+def _proposal(each: Answered, book: Book, as_of: datetime) -> Proposal:
+    by_release = f"Release No. {each.release}" + (f" ({day(each.on)})" if each.on else "")
+    return Proposal(
+        release=each.release, on=each.on, ties=each.ties, document_id=each.held.id if each.held else None,
+        citation=book.cite(each.held, as_of).short if each.held else by_release,
+    )  # fmt: skip
 
 
 def _row(group: list[Known], cited: _Cited) -> TimelineEvent:

@@ -415,6 +415,8 @@ def _score_pairs(book: Book, tally: Tally) -> None:
             tuple(x for x in book.overlay if x.known_on <= day),
             book.through,
             book.redesignated_at,
+            {r: told for r, told in book.signed.items() if told[1] <= as_of},
+            book.files,
         )
         alone = state(past, section, as_of)
         late = any(known.known_at > as_of for known in found.basis)

@@ -40,7 +40,7 @@ from ingest.sentences import sentences
 __all__ = ["EXTRACTOR", "About", "EventKind", "Role", "RuleEvent", "events"]
 
 # Raised whenever what is read changes, so that a home's stored events are read again.
-EXTRACTOR = "12"
+EXTRACTOR = "13"
 
 
 def events(document: Document) -> list[RuleEvent]:
@@ -56,7 +56,9 @@ def events(document: Document) -> list[RuleEvent]:
     found: dict[tuple[object, ...], RuleEvent] = {}
     for event in sorted(reader.read(), key=lambda e: (e.start, e.end)):
         key = (event.kind, event.sections, event.on, event.relative, event.change, event.removes)
-        found.setdefault(key, event)
+        first = found.setdefault(key, event)
+        if first.release is None and event.release:
+            found[key] = replace(first, release=event.release)
     # The same words may be read twice, with their date and without.
     dated = {(e.kind, e.sections, e.start, e.end) for e in found.values() if e.on or e.relative}
     return [
@@ -121,7 +123,13 @@ class _Reader:
         )
 
     def _unglued(self, section: str) -> str:
-        """ "240.10a-1" of "240.10a-13" where the 3 is the call of a note: the shorter number stands all over the text."""
+        """ "240.10a-1" of "240.10a-13" where the 3 is the call of a note: the shorter number stands all over the text.
+
+        And "240.11Ac1-6" of "240.1Ac1-6", a misprint.
+        """
+        doubled = section.replace("240.1", "240.11", 1)
+        if doubled in self.meta.cfr_sections and section not in self.meta.cfr_sections:
+            return doubled
         match = re.fullmatch(r"240\.(\w+-\d)(\d{1,2})(\(.*)?", section)
         if match is None:
             return section
@@ -341,12 +349,19 @@ class _Reader:
             return False
         if draft.release is None:
             return True
+        if self._long_before(draft.release):
+            return False
         called = [
             w
             for w in re.findall(r"[A-Za-z][\w+&-]+", draft.subject.partition(CALLED)[2])
             if w.lower() not in _ANY_RELEASE
         ]
         return not called or any(re.search(rf"\b{re.escape(w)}\b", self.head) for w in called)
+
+    def _long_before(self, release: str) -> bool:
+        """Releases are numbered as they are made, some 2,000 a year."""
+        ours, other = (re.fullmatch(r"34-(\d+)", r or "") for r in (self.meta.release, release))
+        return bool(ours and other and int(ours[1]) - int(other[1]) > _FOUR_YEARS)
 
     def _nearest(self, draft: Draft, said: _Said) -> tuple[str, ...]:
         """Of several own rules, those that the sentences just before speak of: "The second phase-in date will be ..."."""
@@ -401,6 +416,7 @@ _ANY_RELEASE = frozenset(
     "re-opening reopening "
     "reproposing reproposal".split()
 )
+_FOUR_YEARS = 7_200  # releases
 _A_MONTH = timedelta(days=31)
 _OF_THE_RULE_SPOKEN_OF = {
     EventKind.EFFECTIVE, EventKind.COMPLIANCE, EventKind.DELAYED, EventKind.STAYED, EventKind.LIFTED, EventKind.UPHELD,

@@ -6,6 +6,7 @@ the events file, say that release was made is then the better one, and is named 
 """
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
@@ -13,9 +14,9 @@ from datetime import date, datetime
 from typing import Any
 
 from ingest.catalog import Catalog, Held
-from ingest.document import Document
+from ingest.document import DocType, Document
 from ingest.known import cited_releases
-from ingest.moment import federal_register_morning, next_midnight
+from ingest.moment import federal_register_morning, from_micros, next_midnight
 from ingest.rules import names
 from ingest.rules.cite import Citation, Place, Print, cite
 from ingest.rules.events import EXTRACTOR, About, EventKind, Role, RuleEvent, events
@@ -34,6 +35,7 @@ _BOUNDS = {
     "unknown",
 }
 _BATCH = 64
+_HEAD = 20_000  # characters of a proposal's preamble
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Book:
 
     printed     release -> when its placeholders ("60 days after publication") begin to count
     through     when the newest document was recorded, None where none is held
-    signed      release -> the day it was made, as other documents or the events file tell it
+    files       offset of a document -> the file numbers of its own rulemaking ("S7-10-04")
+    signed      release -> the day it was made, and since when another document, or the events file, tells it
     redesignated_at   when the release that gave old sections their numbers was known, None where it is not held
     """
 
@@ -73,17 +76,22 @@ class Book:
     overlay: tuple[Laid, ...]
     through: datetime | None
     redesignated_at: datetime | None = None
-    signed: dict[str, tuple[date, str]] = field(default_factory=dict)
+    signed: dict[str, tuple[date, datetime]] = field(default_factory=dict)
+    files: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def made(self, release: str | None, as_of: datetime) -> date | None:
+        """The day a release was made, where that was told by a moment."""
+        told = self.signed.get(release or "")
+        return told[0] if told and told[1] <= as_of else None
 
     def cite(self, held: Held, as_of: datetime, place: Place | None = None) -> Citation:
         """How to cite a document as of a moment, at a place in it: no print is named before it was out."""
         release = held.metadata.release or ""
         printed = self.printed.get(release)
         known = printed if printed and printed.known_at <= as_of else None
-        told = self.signed.get(release)
         place = place or Place()
         return cite(
-            held, page=place.page, paragraph=place.paragraph, signed=told[0] if told else None,
+            held, page=place.page, paragraph=place.paragraph, signed=self.made(release, as_of),
             printed=Print(known.citation, known.on) if known else None,
         )  # fmt: skip
 
@@ -100,7 +108,7 @@ def derive(catalog: Catalog, documents: Iterable[Held]) -> int:
             if _cites(held)
             else {}
         )
-        rows.append((held.offset, EXTRACTOR, _to_json(read, cited)))
+        rows.append((held.offset, EXTRACTOR, _to_json(read, cited, _files(held, text))))
         found += len(read)
     if rows:
         catalog.write_readings(KIND, rows)
@@ -133,9 +141,10 @@ def open_book(catalog: Catalog, overlay: Overlay | None = None) -> Book:
     ]
     found.sort(key=lambda k: (k.known_at, k.held.offset, k.event.start))
     told = (k.known_at for k in found if k.held.metadata.release == names.REDESIGNATED_BY)
+    files = {offset: tuple(row["files"]) for offset, row in stored if row["files"]}
+    made = {release: (on, since) for release, (on, _, since) in signed.items()}
     return Book(
-        tuple(found), tuple(spoken), known, printed, laid.events, catalog.through(), min(told, default=None),
-        signed,
+        tuple(found), tuple(spoken), known, printed, laid.events, catalog.through(), min(told, default=None), made, files
     )  # fmt: skip
 
 
@@ -143,23 +152,34 @@ def _cites(held: Held) -> bool:
     return held.metadata.authority == "official text" and held.metadata.form is None
 
 
+_FILE = re.compile(
+    r"\b(?:refer to|include|subject line)\W+(?:the )?File (?:Number|No)\.?:? (S7-\d+-\d+)"
+)
+
+
+def _files(held: Held, text: str) -> tuple[str, ...]:
+    """The file numbers of a document's own rulemaking: in its head, and where it asks for comments under them."""
+    head = [f for f in held.metadata.file_numbers if f.startswith("S7-")]
+    asked = _FILE.findall(text[:_HEAD]) if held.metadata.doc_type is DocType.PROPOSED_RULE else []
+    return names.unique([*head, *asked])
+
+
 def _release_days(
-    stored: Iterable[tuple[int, dict[str, list[list[str | None]]]]],
+    stored: Iterable[tuple[int, dict[str, Any]]],
     catalog: Catalog,
     overlay: Overlay,
-) -> tuple[dict[str, tuple[date, str]], dict[str, Printed]]:
+) -> tuple[dict[str, tuple[date, str, datetime]], dict[str, Printed]]:
     """When releases were made and printed: documents first, by the earliest that says it; then the events file."""
     moments = dict(catalog.moments())
-    signed: dict[str, tuple[date, str]] = {}
+    signed: dict[str, tuple[date, str, datetime]] = {}
     printed: dict[str, Printed] = {}
     votes: dict[str, Counter[str]] = defaultdict(Counter)
-    for _, row in sorted(stored, key=lambda each: (moments[each[0]], each[0])):
+    for offset, row in sorted(stored, key=lambda each: (moments[each[0]], each[0])):
         for release, on, fr_on, citation in row["cited"]:
             if citation:
                 votes[str(release)][citation] += 1
-            signed.setdefault(
-                str(release), (date.fromisoformat(str(on)), "cited in another document")
-            )
+            day, told = date.fromisoformat(str(on)), "cited in another document"
+            signed.setdefault(str(release), (day, told, from_micros(moments[offset])))
             if fr_on:
                 day = date.fromisoformat(str(fr_on))
                 printed.setdefault(
@@ -168,7 +188,8 @@ def _release_days(
                 )
     for day_of in overlay.releases:
         basis = f"events file: {day_of.citation}"
-        signed.setdefault(day_of.release, (day_of.signed_on, basis))
+        known_at = next_midnight(day_of.signed_on)
+        signed.setdefault(day_of.release, (day_of.signed_on, basis, known_at))
         votes[day_of.release][day_of.citation] += 1
         if day_of.printed_on:
             printed.setdefault(
@@ -185,12 +206,12 @@ def _release_days(
 
 
 def _known(
-    held: Held, signed: dict[str, tuple[date, str]], printed: dict[str, Printed]
+    held: Held, signed: dict[str, tuple[date, str, datetime]], printed: dict[str, Printed]
 ) -> tuple[datetime, str]:
     release = held.metadata.release
     if release is None or held.known_basis not in _BOUNDS or release not in signed:
         return held.known_at, held.known_basis
-    day, basis = signed[release]
+    day, basis, _ = signed[release]
     # A copy conformed to the Federal Register print states dates that only the print could state.
     if held.metadata.effective_on and release in printed:
         return printed[release].known_at, f"Federal Register day, {printed[release].basis}"
@@ -201,7 +222,9 @@ def _known(
 
 
 def _to_json(
-    read: Iterable[RuleEvent], cited: dict[str, tuple[date, date | None, str | None]]
+    read: Iterable[RuleEvent],
+    cited: dict[str, tuple[date, date | None, str | None]],
+    files: Iterable[str],
 ) -> str:
     rows = [
         {k: v for k, v in asdict(event).items() if v not in (None, "", False, ())} for event in read
@@ -210,7 +233,8 @@ def _to_json(
         [r, on.isoformat(), fr.isoformat() if fr else None, citation]
         for r, (on, fr, citation) in cited.items()
     ]
-    return json.dumps({"events": rows, "cited": days}, default=date.isoformat, ensure_ascii=False)
+    kept = {"events": rows, "cited": days, "files": list(files)}
+    return json.dumps(kept, default=date.isoformat, ensure_ascii=False)
 
 
 def _event(row: dict[str, Any]) -> RuleEvent:

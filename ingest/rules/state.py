@@ -16,6 +16,7 @@ from ingest.civil import days
 from ingest.document import Authority, DocType
 from ingest.moment import NEW_YORK, end_of_day
 from ingest.rules import names
+from ingest.rules.answers import Answered, answered
 from ingest.rules.events import About, EventKind, Role
 from ingest.rules.held import Book, Known, Printed
 from ingest.rules.overlay import Laid
@@ -69,6 +70,7 @@ class State:
     with_file      according to the documents and the events file; equal where the file adds nothing
     held_through   the day in "according to the documents held, through ..."; None where nothing is held
     apart          paragraphs that do not bind while the section does, with what they are
+    answers        the proposals that the newest adoption answers
     """
 
     section: str
@@ -80,6 +82,7 @@ class State:
     held_through: date | None
     events: tuple[Known, ...] = ()
     apart: tuple[tuple[str, Standing], ...] = ()
+    answers: tuple[Answered, ...] = ()
 
     @property
     def basis(self) -> tuple[Known, ...]:
@@ -108,7 +111,8 @@ def state(book: Book, section: str, as_of: datetime) -> State:
     known = tuple(
         k for k in book.events if k.known_at <= as_of and _concerns(k, section, book, as_of)
     )
-    lines, standing = _Fold(section, on, as_of, book, known).read()
+    fold = _Fold(section, on, as_of, book, known)
+    lines, standing = fold.read()
     apart = _apart(section, standing, on, as_of, book, known)
     lines += [
         Line(Part.RELIEF, f"{paragraph} is apart: {_plain(its)}", inferred=True)
@@ -119,7 +123,9 @@ def state(book: Book, section: str, as_of: datetime) -> State:
     with_file = _laid_over(standing, laid, on)
     lines += [Line(Part.RELIEF, f"{x.what} ({x.citation})", laid=(x,)) for x in laid]
     through = min(book.through, as_of).astimezone(NEW_YORK).date() if book.through else None
-    return State(section, as_of, on, standing, tuple(lines), with_file, through, known, apart)
+    return State(
+        section, as_of, on, standing, tuple(lines), with_file, through, known, apart, fold.answers
+    )
 
 
 def sections_of(book: Book) -> tuple[str, ...]:
@@ -232,6 +238,7 @@ class _Fold:
     ) -> None:
         self.section, self.on, self.as_of, self.book, self.known = section, on, as_of, book, known
         self.lines: list[Line] = []
+        self.answers: tuple[Answered, ...] = ()
 
     def read(self) -> tuple[list[Line], Standing]:
         rulemakings = self._rulemakings()
@@ -244,6 +251,7 @@ class _Fold:
             )
         if rulemakings:
             standing = self._standing(rulemakings[-1])
+            self._answering(rulemakings[-1])
             standing = self._relieved(rulemakings[-1], standing)
             if standing in _NOT_BINDING:
                 self.lines = [_no_longer_binding(line) for line in self.lines]
@@ -440,6 +448,17 @@ class _Fold:
         since = f"since {_shown(effective.on)}" if not inferred else f"by now ({effective.how})"
         self._say(part, f"effective {since}{_how(effective)}", *effective.basis, inferred=inferred)
         return self._complied(making, effective)
+
+    def _answering(self, making: _Rulemaking) -> None:
+        """The proposals that the newest adoption answers, where its own document tells."""
+        if making.adopted.event.about is not About.OWN:
+            return
+        self.answers = answered(self.book, making.adopted.held, self.as_of)
+        for each in self.answers:
+            which = f"Release {each.release}" if each.release else _by(each.basis[-1])
+            made = f" ({_shown(each.on)})" if each.on else ""
+            words = f"answers the proposal of {which}{made}: {', '.join(each.ties)}"
+            self._say(Part.ADOPTED, words, *each.basis)
 
     def _effective(self, making: _Rulemaking) -> _Day | None:
         stated = [k for k in making.effective if k.event.on]

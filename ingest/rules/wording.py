@@ -77,8 +77,8 @@ _PASSIVE = re.compile(
     rf"(?:in (?:Securities )?Exchange Act )?(?:Release No\. ?(?P<release>\d{{5,6}}) \((?P<day>{_DATE})\))"
 )
 _CITED = re.compile(
-    rf"\bRel(?:ease|\.)(?: Nos?\.)? ?(?:34-)?(?P<release>\d{{5,6}}) \((?P<day>{_DATE})\)"
-    r"(?:, \d{2,3} (?:FR|Fed\. Reg\.) \d{2,6}(?:, [\d, –-]{1,30})?(?: \([^)]{6,30}\))?)?,? ?"
+    rf"\bRel(?:ease|\.)(?: Nos?\.)? ?(?:34-)?(?P<release>\d{{5,6}})(?: \((?P<day>{_DATE})\))?"
+    r"(?P<print>, \d{2,3} (?:FR|Fed\. Reg\.) \d{2,6}(?:, \d[\d, –-]{0,28}\d)?(?: \([^)]{6,30}\))?)?,? ?"
     r"(?:\(File No[^)]*\),? ?)?\((?:the )?[“\"]?(?P<label>[^()]{0,90})[”\"]?\)"
 )
 _LABELS: tuple[tuple[re.Pattern[str], EventKind | None], ...] = (
@@ -91,7 +91,9 @@ _LABELS: tuple[tuple[re.Pattern[str], EventKind | None], ...] = (
     (re.compile(r"(?i)re-?open"), EventKind.REOPENED),
     (re.compile(r"(?i)adopting|adoption|final"), EventKind.ADOPTED),
     (
-        re.compile(r"(?i)re-?proposing|proposing|\bproposal\b|proposed (?:rule|amend|rules)"),
+        re.compile(
+            r"(?i)re-?proposing|proposing|\b(?:re-?)?proposal\b|proposed (?:rule|amend|rules)"
+        ),
         EventKind.PROPOSED,
     ),
     (re.compile(r"(?i)exempti(?:on|ve)"), EventKind.EXEMPTED),
@@ -685,10 +687,12 @@ def _comments_due(flat: str) -> Iterator[Draft]:
 def _cited(flat: str) -> Iterator[Draft]:
     """A release cited with its day and called what it is: (“Proposing Release”)."""
     for match in _CITED.finditer(flat):
+        if not (match["day"] or match["print"]):
+            continue
         kind = next((kind for label, kind in _LABELS if label.search(match["label"])), None)
-        if kind is not None:
+        if kind is not None and (match["day"] or kind is EventKind.PROPOSED):
             subject = f"{flat[max(0, match.start() - 60) : match.start()]}{CALLED}{match['label']}"
-            yield Draft(kind, subject, match["day"], Role.ACTION, f"34-{match['release']}")
+            yield Draft(kind, subject, match["day"] or "", Role.ACTION, f"34-{match['release']}")
 
 
 # --- the DATES field ----------------------------------------------------------------------------

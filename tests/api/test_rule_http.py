@@ -60,6 +60,15 @@ def test_a_state_says_whose_word_it_is_and_quotes_it(client: TestClient, catalog
             assert basis["known_at"] < "2021-01-05T05:00:00Z"
 
 
+def test_what_is_said_can_be_cited(client: TestClient) -> None:
+    body = client.get("/v1/rules/242.611", params={"as_of": "2021-01-04"}).json()
+    told = [basis for line in body["statements"] for basis in line["basis"]]
+
+    assert body["citation"] == "17 CFR 242.611"
+    assert {basis["citation"] for basis in told} == {"Release No. 34-2 (Sept. 1, 2020)"}
+    assert all(basis["citation_full"].startswith("Lamps, Release No. 34-") for basis in told)
+
+
 def test_the_events_file_is_marked_wherever_it_speaks(client: TestClient) -> None:
     body = client.get("/v1/rules/242.610T", params={"as_of": "2021-06-01"}).json()
 
