@@ -1,20 +1,18 @@
 """A tape that grows in; a store that follows it, and counted and recorded reads of that, out: features beside the server.
 
-A thread of its own takes into the store what the tape gained, at once when the scorer says so, else within POLL_SECONDS.
 Until the store has caught up for the first time, there is nothing to read (503, and /readyz says so): a read in between
 would be of a log that ended earlier.
 """
 
 import asyncio
-import logging
-import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
 
 from starlette.exceptions import HTTPException
 
+from api.folding import Beside, Folding, Here
 from api.metrics import Metrics, seconds
 from api.push import Push
 from api.recording import Recording
@@ -23,84 +21,12 @@ from api.services import open_reader, open_store, open_tape
 from api.settings import Settings
 from sentiment.log import Tape
 from sentiment.read import STATUSES, Reader, Vector
-from sentiment.sources import Weights
-from sentiment.store import Store, follow
+from sentiment.store import Store
 
-POLL_SECONDS = 0.01  # how much later than it could a score is folded, at most, where another process recorded it
-_PAUSE_SECONDS = 1.0  # after a fault
 _START_SECONDS = (
     1.0  # a small store is there before the first request, a large one is not waited for
 )
 _FLUSH_SECONDS = 1.0  # recorded reads that a killed server loses
-
-log = logging.getLogger(__name__)
-
-
-class Folding:
-    """Keeps a store in step with a tape. fault: why it does not, "" while it does.
-
-    folded: called in its thread with each offset that the store gets to; warm: once, before it is ready.
-    """
-
-    def __init__(
-        self,
-        tape: Tape,
-        store: Store,
-        folded: Callable[[int], None],
-        weights: Weights | None = None,
-        warm: Callable[[], object] = lambda: None,
-    ) -> None:
-        self.fault = "it is rebuilt from the log"
-        self._caught_up = threading.Event()
-        self._tape, self._store, self._weights = tape, store, weights
-        self._folded, self._warm = folded, warm
-        self._stopping = False
-        self._woken = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="folding", daemon=True)
-        self._thread.start()
-
-    @property
-    def ready(self) -> bool:
-        """Whether it has caught up once."""
-        return self._caught_up.is_set()
-
-    def wait(self, seconds: float) -> None:
-        """Until it is ready, or that long."""
-        self._caught_up.wait(seconds)
-
-    def wake(self) -> None:
-        """The tape has grown."""
-        self._woken.set()
-
-    def close(self) -> None:
-        """Stop at the end of a page."""
-        self._stopping = True
-        self._woken.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        applied, pause = -1, 0.0
-        while not self._stopping:
-            self._woken.wait(pause)
-            self._woken.clear()
-            try:
-                if self._tape.head() != applied:
-                    follow(
-                        self._tape,
-                        self._store,
-                        weights=self._weights,
-                        stopping=lambda: self._stopping,
-                    )
-                    applied = self._store.applied().offset
-                    self._folded(applied)
-                if not self.ready:
-                    self._warm()
-            except Exception as exc:  # tried again, whatever it was; a reader is told
-                self.fault, pause = str(exc) or type(exc).__name__, _PAUSE_SECONDS
-                log.exception("the feature store could not follow the log")
-            else:
-                self.fault, pause = "", POLL_SECONDS
-                self._caught_up.set()
 
 
 class Features:
@@ -171,8 +97,13 @@ class Features:
 
 
 @asynccontextmanager
-async def open_features(settings: Settings, metrics: Metrics) -> AsyncIterator[Features]:
-    """The store that settings name, rebuilt in the background, and everything around it."""
+async def open_features(
+    settings: Settings, metrics: Metrics, *, beside: bool = True
+) -> AsyncIterator[Features]:
+    """The store that settings name, rebuilt in the background, and everything around it.
+
+    beside: whether another process reads what the log gains.
+    """
     with ExitStack() as stack:
         tape, folded = stack.enter_context(open_tape(settings)), stack.enter_context(open_tape(settings))  # fmt: skip
         store = stack.enter_context(open_store(settings))
@@ -183,10 +114,17 @@ async def open_features(settings: Settings, metrics: Metrics) -> AsyncIterator[F
         push = stack.enter_context(
             closing(Push(tape, reader, metrics, most_waiting=settings.push_waiting))
         )
-        # The first read loads calendars and sums up the market, which no request is to wait for.
-        folding = Folding(
-            folded, store, push.advance, weights=reader.weights, warm=lambda: reader.vector("SPY")
-        )
+
+        at_hand = settings.redis_url is None
+
+        def advance() -> None:
+            if at_hand:
+                reader.advance()
+            push.advance(store.applied().offset)
+
+        await asyncio.to_thread(reader.vector, "SPY")  # loads what no request is to wait for
+        here = Here(folded, reader.weights)
+        folding = Folding(store, Beside(settings, here) if beside else here, advance)
         stack.callback(folding.close)
         features = Features(
             tape,
@@ -196,7 +134,7 @@ async def open_features(settings: Settings, metrics: Metrics) -> AsyncIterator[F
             push,
             folding,
             recording,
-            at_hand=settings.redis_url is None,
+            at_hand=at_hand,
         )
         await asyncio.to_thread(folding.wait, _START_SECONDS)
         flushing = asyncio.ensure_future(_flush(features))

@@ -111,7 +111,7 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
     Raises SourceDown when the Redis that they name does not answer.
     """
-    weights = _weights(settings)  # rows carry them, so servers that weigh otherwise share nothing
+    weights = source_weights(settings)  # rows carry them, so servers that weigh otherwise share nothing
     store: Store = (
         RedisStore(settings.redis_url, prefix=f"regtape-{weights.fingerprint}")
         if settings.redis_url
@@ -123,10 +123,11 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 def open_reader(settings: Settings, tape: Tape, store: Store | None = None) -> Reader:
     """What reads features of a tape; `store`: that follows it."""
-    return Reader(tape, open_resolver(settings.aliases), store, weights=_weights(settings))
+    return Reader(tape, open_resolver(settings.aliases), store, weights=source_weights(settings))
 
 
-def _weights(settings: Settings) -> Weights:
+def source_weights(settings: Settings) -> Weights:
+    """How much each source weighs."""
     return read_weights(settings.source_weights or PACKAGED)
 
 

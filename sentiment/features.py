@@ -1,7 +1,7 @@
-"""Names of features in, their definitions and their values at instants out: the one definition, live, bulk and replayed.
+"""Names of features in, their definitions out: the one catalogue, of what is read live, in bulk and replayed.
 
-A feature is declared once, here, and computed by one function, `compute`, from contributions (sentiment/rolling.py). What
-is there is a number; where there is nothing it is null: NaN inside, never 0.
+A feature is declared once, here, and computed by one function, `compute` (sentiment/compute.py). What is there is a number; where
+there is nothing it is null: NaN inside, never 0.
 
     symbol          of one company, at the instant itself
     market          of all items, each counted once, at the last whole minute (UTC) at or before the instant
@@ -19,28 +19,13 @@ from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ingest.errors import BadRequest
 from sentiment import sessions as calendar
-from sentiment.rolling import (
-    FOREVER,
-    HALF_LIVES,
-    NEVER,
-    Cell,
-    Contributions,
-    Floats,
-    Ints,
-    Masks,
-    Panel,
-    Steps,
-    Window,
-    over,
-)
-from sentiment.sessions import Sessions, weeks_before
+from sentiment.rolling import HALF_LIVES, Floats, Ints
 from sentiment.sources import Weights, packaged_weights
 
 METHOD = 1  # raise it whenever the same contributions give other numbers
@@ -61,7 +46,7 @@ MOMENTUM = (("5m", "2h"), ("30m", "1d"), ("1d", "5d"))  # short less long
 BUZZ_WEEKS, BUZZ_LEAST, BUZZ_FLOOR = 8, 4, 1.0  # weeks before; fewer: null; items: the least std
 AGE_REACH = 8 * WEEK
 
-# How far before an instant `compute` reads: the widest window, eight weeks earlier, and the hour by which New York's clocks
+# How far before an instant a value reads: the widest window, eight weeks earlier, and the hour by which New York's clocks
 # differ between summer and winter; for the market from the minute before.
 DEPTH = BUZZ_WEEKS * WEEK + max(WIDTHS.values()) + HOUR + MINUTE
 
@@ -370,221 +355,3 @@ def _fingerprint(features: tuple[Feature, ...], weights: str) -> str:
     ]  # fmt: skip
     line = json.dumps([defined, constants], sort_keys=True)
     return sha256(line.encode()).hexdigest()[:12]
-
-
-# ---- values
-
-
-def compute(
-    features: Sequence[Feature],
-    instants: Ints,
-    own: Contributions,
-    entity: int,
-    panel: Panel | None,
-    first_known: int | None,
-    *,
-    sessions: Sessions | None = None,
-) -> Floats:
-    """float64[m, f]: values of features at instants int64[m], microseconds since 1970 UTC, in any order; NaN for null.
-
-    own: all rows of the company that reach back to DEPTH before the first instant; entity: its code, for the
-    cross-section. panel: of all companies, as far back. first_known: when the first score of the log could be read, None
-    before that; a volume before it is null, since nothing was counted. sessions: those of New York if None. Features of scope
-    feed and regulation stay null.
-    Raises ValueError where features of the market or the cross-section are asked for without a panel.
-    """
-    at = np.asarray(instants, np.int64)
-    known = FOREVER if first_known is None else first_known
-    plan = _plan(tuple(features))
-    if plan.in_sessions and sessions is None:
-        sessions = calendar.new_york()
-    values = np.full((len(at), len(features)), np.nan)
-    if plan.symbol is not None:
-        _fill(values, plan.symbol.columns, plan.symbol, at, own, known, sessions)
-    if plan.market is None and not plan.ranks:
-        return values
-    if panel is None:
-        raise ValueError("features of the market and of the cross-section need a panel")
-    minutes, back = _distinct(at // MINUTE * MINUTE)
-    if plan.market is not None:
-        values[:, plan.market.columns] = _market(plan.market, minutes, panel, known, sessions)[back]
-    for column, window in plan.ranks:
-        values[:, column] = panel.ranks(_windows(sessions)[window], minutes, entity)[back]
-    return values
-
-
-def _distinct(minutes: Ints) -> tuple[Ints, NDArray[np.intp]]:
-    """Minutes in order, each once, and where among them each of the given is."""
-    if len(minutes) == 1:  # a live read, which has no time for sorting
-        return minutes, np.zeros(1, np.intp)
-    return np.unique(minutes, return_inverse=True)
-
-
-def _market(
-    part: "_Part", minutes: Ints, panel: Panel, known: int, sessions: Sessions | None
-) -> Floats:
-    def make() -> tuple[Floats]:
-        values = np.empty((len(minutes), len(part.columns)))
-        every = np.arange(len(part.columns))
-        _fill(values, every, part, minutes, panel.items, known, sessions)
-        return (values,)
-
-    (kept,) = panel.keep((part, minutes.tobytes(), known, sessions), make)
-    return kept
-
-
-Places = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """How features of one scope come about. columns: their places in the result; all other places are among them.
-
-    cells: (measure, window, back), distinct. The features at `of` are the cells at `cell`, those at `less_of` less the cells at
-    `less`.
-    """
-
-    columns: Places
-    cells: tuple[tuple[str, str, int], ...]
-    of: Places
-    cell: Places
-    less_of: Places
-    less: Places
-    volumes: Places
-    buzz: Places
-    buzz_widths: Ints
-    age: Places
-
-
-class _Plan(NamedTuple):
-    symbol: _Part | None
-    market: _Part | None
-    ranks: tuple[tuple[int, str], ...]
-    in_sessions: bool
-
-
-@lru_cache
-def _plan(features: tuple[Feature, ...]) -> _Plan:
-    return _Plan(
-        _part([(at, each) for at, each in enumerate(features) if each.scope == "symbol"]),
-        _part([(at, each) for at, each in enumerate(features) if each.scope == "market"]),
-        tuple(
-            (at, each.window) for at, each in enumerate(features) if each.scope == "cross_section"
-        ),
-        any(each.window in SESSIONS for each in features),
-    )
-
-
-def _part(placed: list[tuple[int, Feature]]) -> _Part | None:
-    if not placed:
-        return None
-    cells: dict[tuple[str, str, int], int] = {}
-    of, less = list[tuple[int, int]](), list[tuple[int, int]]()
-    for at, (_, feature) in enumerate(placed):
-        for found, cell in zip((of, less), _cells_of(feature), strict=False):
-            found.append((at, cells.setdefault(cell, len(cells))))
-
-    def places(kind: str) -> Places:
-        return np.array(
-            [at for at, (_, each) in enumerate(placed) if each.measure == kind], np.intp
-        )
-
-    return _Part(
-        np.array([column for column, _ in placed], np.intp),
-        tuple(cells),
-        np.array([at for at, _ in of], np.intp),
-        np.array([cell for _, cell in of], np.intp),
-        np.array([at for at, _ in less], np.intp),
-        np.array([cell for _, cell in less], np.intp),
-        places("volume"),
-        places("buzz"),
-        np.array([WIDTHS[each.window] for _, each in placed if each.measure == "buzz"], np.int64),
-        places("age"),
-    )
-
-
-def _cells_of(feature: Feature) -> tuple[tuple[str, str, int], ...]:
-    """The cell that a feature is, and the one that is taken from it, if any."""
-    match feature.measure:
-        case "buzz" | "age":
-            return ()
-        case "sentiment_change":
-            mean = "sentiment_mean", feature.window
-            return (*mean, 0), (*mean, WIDTHS[feature.window])
-        case "sentiment_momentum":
-            return ("sentiment_mean", feature.window, 0), ("sentiment_mean", feature.longer, 0)
-    return ((feature.measure, feature.window, 0),)
-
-
-@lru_cache
-def _windows(sessions: Sessions | None) -> Mapping[str, Window]:
-    clock = {name: Window(width) for name, width in WIDTHS.items()}
-    if sessions is None:
-        return clock
-    return clock | {
-        "since_close": Window(bounds=sessions.closes),
-        "since_open": Window(bounds=sessions.opens),
-    }
-
-
-@lru_cache
-def _cells(part: _Part, sessions: Sessions | None) -> tuple[Cell, ...]:
-    windows = _windows(sessions)
-    return tuple(Cell(measure, windows[window], back) for measure, window, back in part.cells)
-
-
-def _fill(
-    values: Floats,
-    columns: Places,
-    part: _Part,
-    instants: Ints,
-    rows: Contributions,
-    known: int,
-    sessions: Sessions | None,
-) -> None:
-    """Write the features of a part, at instants int64[m], into columns of values float64[m, ...]."""
-    looked_up, cells = over(rows, len(instants)), _cells(part, sessions)
-    if len(instants) <= _BLOCK:
-        values[:, columns] = _block(part, cells, instants, looked_up, known).T
-        return
-    # In order and a block at a time: what is looked up lies together, and what lies between is held in the cache.
-    order = np.argsort(instants, kind="stable")
-    for first in range(0, len(order), _BLOCK):
-        places = order[first : first + _BLOCK]
-        block = _block(part, cells, instants[places], looked_up, known)
-        values[places[:, np.newaxis], columns] = block.T
-
-
-_BLOCK = 4096
-
-
-def _block(
-    part: _Part, cells: tuple[Cell, ...], instants: Ints, rows: Masks | Steps, known: int
-) -> Floats:
-    """float64[f, m] of the features of a part."""
-    found = rows.cells(cells, instants)
-    values = np.full((len(part.columns), len(instants)), np.nan)
-    values[part.of] = found[part.cell]
-    values[part.less_of] -= found[part.less]
-    if len(part.volumes) and len(instants) and known > instants.min():
-        values[np.ix_(part.volumes, instants < known)] = np.nan
-    if len(part.buzz):
-        values[part.buzz] = _buzz(rows, part.buzz_widths, instants, known)
-    if len(part.age):
-        moment = rows.newest(AGE_REACH, instants)
-        values[part.age] = np.where(moment == NEVER, np.nan, (instants - moment) / SECOND)
-    return values
-
-
-def _buzz(rows: Masks | Steps, widths: Ints, instants: Ints, known: int) -> Floats:
-    """float64[w, m]: (volume - mean) / std of the weeks before that lie within the log, all of them in New York's time."""
-    at = np.concatenate([instants[np.newaxis], weeks_before(instants, BUZZ_WEEKS)])
-    counts = rows.count(widths, at)
-    volume, before = counts[:, 0], counts[:, 1:]
-    within = at[1:] - widths[:, np.newaxis, np.newaxis] >= known
-    before = before * within
-    weeks, total, square = within.sum(axis=1), before.sum(axis=1), (before * before).sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = (weeks * volume - total) / weeks
-        std = np.sqrt((weeks * square - total * total) / (weeks * (weeks - 1)))
-        return np.where(weeks < BUZZ_LEAST, np.nan, distance / np.maximum(std, BUZZ_FLOOR))

@@ -1,17 +1,18 @@
 """What a read has in hand, from the store or the tape, and what it makes of that at instants: values, what stands, the feed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentiment import history
-from sentiment.features import DEPTH, SECOND, Regulation, compute
+from sentiment.compute import Kept, compute
+from sentiment.features import DEPTH, SECOND, Regulation
 from sentiment.history import WAIT_LEAST, WAIT_MOST, Snapshot
 from sentiment.log import Tape
 from sentiment.question import Question
-from sentiment.rolling import Bools, Contributions, Floats, Ints, Panel
+from sentiment.rolling import FOREVER, Bools, Contributions, Floats, Ints, Panel
 from sentiment.sources import Weights
 from sentiment.vector import NEVER
 
@@ -19,18 +20,34 @@ _NOTHING = Contributions.empty()
 _NOT_ON_TAPE = -2  # code of a company that no score names
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Held:
-    """A snapshot of some companies and, where a question needs one, the panel of all, in which they have these codes."""
+    """A snapshot of some companies and, where a question needs one, the panel of all.
+
+    summed: the snapshot that the panel was made of, maybe an earlier one. live: it is of a store, so it is read again.
+    """
 
     snapshot: Snapshot
-    panel: Panel | None
-    codes: Mapping[str, int]
+    panel: Panel | None = None
+    summed: Snapshot | None = None
+    live: bool = False
+    _newest_item: list[int] = field(default_factory=list, repr=False)
+
+    @property
+    def codes(self) -> Mapping[str, int]:
+        """Of companies in the panel."""
+        return {} if self.summed is None else self.summed.entities
 
     @property
     def offset(self) -> int:
         """Of the newest record that was read."""
         return self.snapshot.head.offset
+
+    def newest_item(self, tape: Tape) -> int:
+        """known_at of the newest item that was read; NEVER where there is none. Looked up once."""
+        if not self._newest_item:
+            self._newest_item.append(int(_known_items(tape, self.offset, FOREVER, FOREVER)[-1]))
+        return self._newest_item[0]
 
     def own(self, company: str) -> Contributions:
         """The rows of a company."""
@@ -61,10 +78,11 @@ def from_tape(
     return with_panel(snapshot)
 
 
-def with_panel(snapshot: Snapshot) -> Held:
+def with_panel(snapshot: Snapshot, *, live: bool = False) -> Held:
     """A snapshot, with its panel where it holds the rows of all."""
-    panel = None if snapshot.everything is None else Panel(snapshot.everything)
-    return Held(snapshot, panel, snapshot.entities)
+    if snapshot.items is None or snapshot.each is None:
+        return Held(snapshot, live=live)
+    return Held(snapshot, Panel(snapshot.items, snapshot.each), snapshot, live)
 
 
 def values(
@@ -75,12 +93,14 @@ def values(
     held: Held,
     feed: "Feed",
     regulation: Regulation,
+    kept: Kept | None = None,
 ) -> Floats:
-    """float64[m, f]: the features of a company at instants int64[m], NaN where there is nothing."""
+    """float64[m, f]: the features of a company at instants int64[m], NaN where there is nothing. kept: of the company."""
     code = held.codes.get(company, _NOT_ON_TAPE)
     found = compute(
-        question.features, at, held.own(company), code, held.panel, held.snapshot.first_known
-    )
+        question.features, at, held.own(company), code, held.panel, held.snapshot.first_known,
+        kept=kept,
+    )  # fmt: skip
     for place in question.feed:
         found[:, place] = feed.measure(question.features[place].measure)
     if question.regulation:
@@ -160,16 +180,24 @@ def feed_of(tape: Tape, held: Held, at: Ints) -> Feed:
     known, until = held.snapshot.waiting[:, 0], held.snapshot.waiting[:, 1]
     negated = largest(known + WAIT_LEAST + 1, until, -known, at)
     waits = negated != NEVER
-    newest = _newest_known(tape, held.offset, at)
+    newest = _newest_known(tape, held, at)
     return Feed(at, newest, np.where(waits, -negated, NEVER), np.where(waits, at + negated, 0))
 
 
-def _newest_known(tape: Tape, head: int, at: Ints) -> Ints:
+def _newest_known(tape: Tape, held: Held, at: Ints) -> Ints:
+    first, last = int(at.min()), int(at.max())
+    if held.live and held.snapshot.newest is not None and first >= held.snapshot.newest:
+        return np.full(len(at), held.newest_item(tape))
+    times = _known_items(tape, held.offset, first, last)
+    return times[np.searchsorted(times, at, "right") - 1]
+
+
+def _known_items(tape: Tape, head: int, first: int, last: int) -> Ints:
+    """int64[k], in order: known_at of the items known by `first` at last and until `last`; NEVER before them all."""
     query = (
         "SELECT known_at FROM records INDEXED BY items_by_known"
         " WHERE kind <> 'score' AND known_at <= ? AND offset <= ?"
     )
-    first, last = int(at.min()), int(at.max())
     with tape.reading() as database:
         known = database.execute(
             f"{query} ORDER BY known_at DESC LIMIT 1", (first, head)
@@ -177,5 +205,4 @@ def _newest_known(tape: Tape, head: int, at: Ints) -> Ints:
         if first < last:
             later = f"{query} AND known_at > ? ORDER BY known_at"
             known += database.execute(later, (last, head, first)).fetchall()
-    times = np.array([(NEVER,), *known], np.int64)[:, 0]
-    return times[np.searchsorted(times, at, "right") - 1]
+    return np.array([(NEVER,), *known], np.int64)[:, 0]

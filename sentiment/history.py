@@ -5,7 +5,7 @@ A Snapshot is what features are computed from. At a fixed head it never changes,
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -35,8 +35,8 @@ _NEVER, _ALWAYS = -FOREVER, FOREVER
 class Snapshot:
     """What is known of companies at one head of the tape.
 
-    head: the receipt of what was read. own: by entity id; companies of which nothing is held are absent. everything: the
-    rows of all companies and those of whole items (ITEM), where a panel was asked for. entities: code of each entity,
+    head: the receipt of what was read. own: by entity id; companies of which nothing is held are absent. items: the rows of
+    whole items (ITEM), and each: what gives those of all companies, where a panel was asked for. entities: code of each entity,
     versions: model versions by code, in the order of their first score; both codes are of this snapshot alone. since: rows
     whose moment is earlier may be missing. first_known: the first instant at which any score of the tape could be read.
     newest: known_at of the newest record. waiting: int64[k, 2], sorted: [known_at, until) of items that waited for their
@@ -49,7 +49,8 @@ class Snapshot:
     view: View
     model: str | None
     own: Mapping[str, Contributions]
-    everything: Contributions | None
+    items: Contributions | None
+    each: Callable[[], Contributions] | None
     entities: Mapping[str, int]
     versions: tuple[str, ...]
     since: int
@@ -57,6 +58,13 @@ class Snapshot:
     newest: int | None
     waiting: Ints
     rewound: int = 0
+
+    @property
+    def everything(self) -> Contributions | None:
+        """The rows of items and companies together, where a panel was asked for."""
+        if self.items is None or self.each is None:
+            return None
+        return Contributions.concat([self.items, self.each()])
 
 
 def snapshot(
@@ -111,7 +119,8 @@ def snapshot(
             view=view,
             model=model,
             own=own if entities is None else {e: own[e] for e in entities if e in own},
-            everything=Contributions.concat([found.whole, found.each]) if panel else None,
+            items=found.whole if panel else None,
+            each=(lambda: found.each) if panel else None,
             entities=found.entities,
             versions=log.versions,
             since=earliest,

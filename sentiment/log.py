@@ -19,7 +19,7 @@ What is derived lies beside the records and is written in the same transaction: 
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -126,6 +126,10 @@ _TRIGGERS = [
 ]
 
 
+_LOOKED_THROUGH = "coalesce((SELECT head FROM looked_through WHERE version = {}), 0)"
+_FEW = 256  # records that are looked through at each look, before they are entered
+
+
 @dataclass(slots=True)
 class _End:
     """Where the tape ends, inside one transaction."""
@@ -230,6 +234,8 @@ class Tape:
         with self._writing() as end:
             known = self._known_items(scores)
             recorded = [self._append_score(end, score, *known[score.item]) for score in scores]
+            for version in {score.version for score in scores}:
+                self._enter(end, version)
             # A version that has looked through all items need not look at these scores either.
             self._db.execute(
                 "UPDATE looked_through SET head = ? WHERE head >= (SELECT max(offset) FROM items)",
@@ -463,7 +469,7 @@ class Tape:
                 else:
                     self._idle.append(database)
 
-    def _read(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+    def _read(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
         with self._read_lock:
             return self._reader.execute(sql, values).fetchall()
 
@@ -550,12 +556,14 @@ class Tape:
         everything: about a second for a million items.)
         """
         self._look_through(version)
+        of_version = "(SELECT id FROM names WHERE name = :version)"
         rows = self._read(
-            "SELECT item FROM backlog WHERE version = (SELECT id FROM names WHERE name = ?)"
-            " ORDER BY known_at, item LIMIT ?",
-            (version, _checked_limit(limit)),
+            f"SELECT known_at, item FROM backlog WHERE version = {of_version} UNION ALL"
+            f" SELECT r.known_at, r.offset FROM records r NOT INDEXED WHERE r.offset > {_LOOKED_THROUGH.format(of_version)}"
+            f" AND {WAITS.format(version=of_version)} ORDER BY 1, 2 LIMIT :limit",
+            {"version": version, "limit": _checked_limit(limit)},
         )
-        return self._items_at([row[0] for row in rows])
+        return self._items_at([item for _, item in rows])
 
     def lag(self, version: str) -> Lag:
         """How much waits for a score of this version. Writes nothing."""
@@ -572,20 +580,25 @@ class Tape:
         return Lag(entered + later, from_micros(min(known)) if known else None)
 
     def _look_through(self, version: str) -> None:
-        """Enter into the backlog of a version what was appended since this was last done."""
-        ((current,),) = self._read(
-            "SELECT coalesce((SELECT max(offset) FROM items), 0) <= coalesce((SELECT head FROM looked_through"
-            " WHERE version = (SELECT id FROM names WHERE name = ?)), 0)",
+        """Enter into the backlog of a version what was appended since this was last done, where that is much: a few items
+        are found without, and entered with their scores, which saves a live headline a write to disk."""
+        ((behind, looked),) = self._read(
+            "SELECT coalesce((SELECT max(offset) FROM items), 0) - coalesce(max(head), 0), count(*) FROM looked_through"
+            " WHERE version = (SELECT id FROM names WHERE name = ?)",
             (version,),
         )
-        if current:
-            return
-        with self._writing() as end:
-            id = self._id_of(version)
+        if behind > (_FEW if looked else 0):
+            with self._writing() as end:
+                self._enter(end, version, first=True)
+
+    def _enter(self, end: _End, version: str, *, first: bool = False) -> None:
+        """Enter what was appended since a version last looked, if it ever did or does for the first time."""
+        id = self._id_of(version)
+        looked = self._db.execute("SELECT 1 FROM looked_through WHERE version = ?", (id,))
+        if first or looked.fetchone():
             self._db.execute(
-                "INSERT INTO backlog SELECT ?1, r.known_at, r.offset FROM records r NOT INDEXED WHERE r.offset >"
-                " coalesce((SELECT head FROM looked_through WHERE version = ?1), 0)"
-                f" AND {WAITS.format(version='?1')}",
+                "INSERT INTO backlog SELECT ?1, r.known_at, r.offset FROM records r NOT INDEXED"
+                f" WHERE r.offset > {_LOOKED_THROUGH.format('?1')} AND {WAITS.format(version='?1')}",
                 (id,),
             )
             self._db.execute("INSERT OR REPLACE INTO looked_through VALUES(?,?)", (id, end.offset))

@@ -20,6 +20,7 @@ from ingest import moment
 from ingest.errors import BadRequest
 from ingest.moment import NEW_YORK, Clock, end_of_day, from_micros, to_micros
 from sentiment import history
+from sentiment.compute import Kept, sum_up
 from sentiment.entities import UNKNOWN, Resolver
 from sentiment.features import (
     DEPTH,
@@ -41,6 +42,7 @@ from sentiment.held import (
     values,
     with_panel,
 )
+from sentiment.history import Snapshot
 from sentiment.lives import View
 from sentiment.log import Tape
 from sentiment.question import (
@@ -55,7 +57,7 @@ from sentiment.question import (
     question,
 )
 from sentiment.receipt import Receipt, digest
-from sentiment.rolling import FOREVER, Bools, Floats, Ints
+from sentiment.rolling import FOREVER, Bools, Floats, Ints, Panel
 from sentiment.scorer import MODELS
 from sentiment.sources import Weights
 from sentiment.store import Store
@@ -65,6 +67,10 @@ __all__ = ["NEVER", "STATUSES", "Freshness", "Matrix", "Reader", "Status", "Vect
 
 STALE_AFTER = timedelta(seconds=60)
 MOST_STREAMED = 10_000_000  # symbols × instants of `pieces`, which holds one piece at a time
+
+# So long before a minute begins, the panel is made of each new state, so that it holds when the minute has begun.
+AHEAD_SECONDS = 0.1
+_SUMMED_UP = 8  # questions of all companies that are summed up ahead: those asked last
 
 _MICROSECOND = timedelta(microseconds=1)
 _HOUR = 60 * MINUTE
@@ -112,8 +118,14 @@ class Reader:
         self._company = lru_cache(1 << 16)(self._find_company)
         self._scored_from = lru_cache(1 << 12)(self._find_first_score)
         self._models: Mapping[str, str] = {}  # version -> model
-        self._live: Held | None = None
-        self._live_lock = threading.Lock()
+        self._kept = lru_cache(1 << 12)(_kept_of)
+        self._now: Held | None = None  # what reads of now see, where `advance` says when
+        self._summed: Held | None = None  # with the panel that was made last, where nothing does
+        self._summing = threading.Lock()
+        self._asked_of_all: dict[Question, None] = {}
+        self._summed_up: tuple[Panel, int] | None = (
+            None  # a panel, and a minute that it has at hand
+        )
 
     def entity(self, symbol: str, as_of: Moment) -> str:
         """The company that a symbol means on the day of an instant."""
@@ -132,6 +144,25 @@ class Reader:
             self.tape, self._resolver, store, regulation=self.regulation, weights=self.weights, clock=self._clock,
             stale_after=timedelta(microseconds=self._stale_after),
         )  # fmt: skip
+
+    def advance(self) -> None:
+        """Reads of now see from here on what the store holds now; before the first call each asks the store itself.
+
+        What they need of all companies is summed up before they see it, by who calls this; it has to be called after each
+        change of the store, and AHEAD_SECONDS before a minute begins.
+        """
+        assert self._store is not None
+        minute = (self.now() + int(AHEAD_SECONDS * SECOND)) // MINUTE * MINUTE
+        held = Held(self._store.snapshot(None), live=True)
+        if self._now is not None and _holds(self._now.summed, held.snapshot, minute):
+            held = replace(held, panel=self._now.panel, summed=self._now.summed)
+        else:
+            held = with_panel(self._store.snapshot(None, panel=True), live=True)
+        if held.panel is not None and self._summed_up != (held.panel, minute):
+            for wanted in list(self._asked_of_all):
+                sum_up(wanted.features, minute, held.panel, held.snapshot.first_known)
+            self._summed_up = held.panel, minute
+        self._now = held
 
     def now(self) -> int:
         """µs since 1970 UTC, by the clock that as_of must not be after."""
@@ -174,7 +205,8 @@ class Reader:
         standing = in_force(own, at)
         moments, versions = own.moment[standing], held.versions(own.version[standing])
         known = at >= self.first_known(wanted, company, held, at)
-        row = values(wanted, symbol, company, feed.at, held, feed, self.regulation)[0]
+        kept = self._kept(company) if held.live else None
+        row = values(wanted, symbol, company, feed.at, held, feed, self.regulation, kept)[0]
         if not known:
             row[:] = np.nan
         plain = [None if value != value else value for value in row.tolist()]
@@ -340,15 +372,15 @@ class Reader:
     ) -> Held:
         """What a read of these companies in [first, last] needs: from the store where that has it, else from the tape."""
         if self._store is not None and wanted.view == "known":
-            held = Held(self._store.snapshot(companies), None, {})
+            held = self._now or Held(self._store.snapshot(companies), live=True)
             if held.snapshot.since <= first - DEPTH and self._takes_all(wanted.model, held):
                 if wanted.needs_panel:
-                    held = self._with_live_panel(held, companies, last)
+                    held = self._with_panel(wanted, held, companies, last)
                 if head is None or head == held.offset:
                     return held
                 if head < held.offset and self._is_as_it_was(held, head, last):
                     earlier = replace(held.snapshot, head=self.tape.receipt(head))
-                    return replace(held, snapshot=earlier)
+                    return replace(held, snapshot=earlier, _newest_item=[])
         return from_tape(
             self.tape, wanted, companies, first, last, head,
             panel=wanted.needs_panel, weights=self.weights,
@@ -370,14 +402,24 @@ class Reader:
             ).fetchone()
         return row is not None and last <= row[0]
 
-    def _with_live_panel(self, held: Held, companies: Sequence[str], last: int) -> Held:
+    def _with_panel(
+        self, wanted: Question, held: Held, companies: Sequence[str], last: int
+    ) -> Held:
         """With the panel of all, which is made anew only where its whole minutes can have changed."""
         assert self._store is not None
-        with self._live_lock:
-            if self._live is None or not _holds(self._live, held, last // MINUTE * MINUTE):
-                self._live = held = with_panel(self._store.snapshot(companies, panel=True))
-                return held
-            return Held(held.snapshot, self._live.panel, self._live.codes)
+        self._asked_of_all[wanted] = None
+        if len(self._asked_of_all) > _SUMMED_UP:
+            self._asked_of_all.pop(next(iter(self._asked_of_all)), None)
+        minute = last // MINUTE * MINUTE
+        if _holds(held.summed, held.snapshot, minute):
+            return held
+        with self._summing:
+            made = self._summed
+            if made is None or not _holds(made.summed, held.snapshot, minute):
+                made = with_panel(self._store.snapshot(companies, panel=True), live=True)
+                self._summed = made
+                return made
+            return replace(held, panel=made.panel, summed=made.summed)
 
     def first_known(self, wanted: Question, company: str, held: Held, at: int) -> int:
         """µs from which a company is known: always where the table of aliases has it, else from the first score that names it.
@@ -414,12 +456,18 @@ class _Bulk(NamedTuple):
 _Places = slice | Bools
 
 
-def _holds(live: Held, now: Held, minute: int) -> bool:
-    """Whether a panel made at one head of a store is, at a minute, what one made at another would be."""
-    if live.snapshot.rewound != now.snapshot.rewound:
+def _holds(summed: Snapshot | None, now: Snapshot, minute: int) -> bool:
+    """Whether a panel made of one state of a store is, at a minute, what one made of another would be."""
+    if summed is None or summed.rewound != now.rewound:
         return False
-    earlier = min(live.snapshot, now.snapshot, key=lambda snapshot: snapshot.head.offset)
-    return live.offset == now.offset or (earlier.newest is not None and minute <= earlier.newest)
+    if summed.head.offset == now.head.offset:
+        return True
+    earlier = summed if summed.head.offset < now.head.offset else now
+    return earlier.newest is not None and minute <= earlier.newest
+
+
+def _kept_of(_company: str) -> Kept:
+    return Kept()
 
 
 def _freshness(feed: Feed) -> Freshness:

@@ -283,7 +283,7 @@ class Masks:
     """Rows, in order of moment, all looked at for each instant."""
 
     def __init__(self, rows: Contributions) -> None:
-        self._rows = rows
+        self.rows = rows
 
     def cells(self, cells: tuple[Cell, ...], instants: Ints) -> Floats:
         """float64[cells, m]: values of cells at instants int64[m]; NaN where nothing is defined."""
@@ -291,12 +291,12 @@ class Masks:
         if cells:
             where = _points(cells)
             for column, instant in enumerate(instants):
-                found[:, column] = _at(self._rows, where, instant)
+                found[:, column] = _at(self.rows, where, instant)
         return found
 
     def count(self, widths: Ints, instants: Ints) -> Ints:
         """int64[w, k, m]: how many rows count in windows of widths int64[w], microseconds, at instants int64[k, m]."""
-        rows, at = self._rows, instants.reshape(-1)
+        rows, at = self.rows, instants.reshape(-1)
         cuts = at - widths[:, np.newaxis]
         if len(rows) * cuts.size <= _AT_ONCE:
             standing = (rows.start <= at[:, np.newaxis]) & (rows.end > at[:, np.newaxis])
@@ -312,7 +312,7 @@ class Masks:
 
     def newest(self, width: int, instants: Ints) -> Ints:
         """int64[m]: the newest moment of those that count in a window of `width` at instants int64[m]; NEVER of none."""
-        rows, found = self._rows, np.full(len(instants), NEVER)
+        rows, found = self.rows, np.full(len(instants), NEVER)
         for place, instant in enumerate(instants):
             near = _between(rows, instant - width, instant)
             counting = np.flatnonzero((rows.start[near] <= instant) & (rows.end[near] > instant))
@@ -500,18 +500,31 @@ def over(rows: Contributions, instants: int) -> Masks | Steps:
 class Panel:
     """All companies' rows and the items' own, read at whole minutes (UTC): what counts then.
 
-    `items`: the rows of whole items, in order of moment. What was asked last is kept, up to about 256 MB, since many readers
-    ask for the same minutes. Codes of companies are small numbers: a table has a column for each up to the largest.
+    `items`: the rows of whole items, in order of moment. Those of companies are asked for when a rank is. What was asked last
+    is kept, up to about 256 MB, since many readers ask for the same minutes. Codes of companies are small numbers: a table
+    has a column for each up to the largest.
     """
 
-    def __init__(self, everything: Contributions) -> None:
-        rows = everything.ordered()
-        self.items = rows.take(rows.entity == ITEM)
-        self._rows = rows.take(rows.entity != ITEM)
-        self._companies = int(self._rows.entity.max()) + 1 if len(self._rows) else 0
+    def __init__(self, items: Contributions, each: Callable[[], Contributions]) -> None:
+        self.items = items.ordered()
+        self._each = each
         self._kept: OrderedDict[Any, tuple[NDArray[Any], ...]] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, everything: Contributions) -> Self:
+        """Of the rows of items and companies together."""
+        items = everything.entity == ITEM
+        return cls(everything.take(items), lambda: everything.take(~items))
+
+    @cached_property
+    def _rows(self) -> Contributions:
+        return self._each().ordered()
+
+    @cached_property
+    def _companies(self) -> int:
+        return int(self._rows.entity.max()) + 1 if len(self._rows) else 0
 
     def keep(
         self, key: Any, make: Callable[[], tuple[NDArray[Any], ...]]

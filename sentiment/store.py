@@ -7,7 +7,7 @@ A store holds what became known in the last HELD before the newest record, at on
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
@@ -80,17 +80,24 @@ def follow(
     folded = 0
     while not stopping():
         over = store.applied()
-        if not _is_of(over, tape):
-            batch = everything(tape, over, HELD, weights)
-        elif over.offset < tape.head():
-            batch = changes(tape, over, HELD, limit=limit, weights=weights)
-        else:
-            break
-        if batch.head.offset == 0:
+        batch = next_batch(tape, over, weights=weights, limit=limit)
+        if batch is None:
             break
         if store.apply(batch):
             folded += batch.head.offset - (0 if batch.whole else over.offset)
     return folded
+
+
+def next_batch(
+    tape: Tape, over: Receipt, *, weights: Weights | None = None, limit: int = RECORDS_AT_ONCE
+) -> Batch | None:
+    """What brings a store at this head on: what at most `limit` further records change, or all, where it is of another tape
+    or holds nothing; None where nothing is new."""
+    head = tape.head()
+    if _is_of(over, tape):
+        new = over.offset < head
+        return changes(tape, over, HELD, limit=limit, weights=weights) if new else None
+    return everything(tape, over, HELD, weights) if head else None
 
 
 def _is_of(receipt: Receipt, tape: Tape) -> bool:
@@ -128,7 +135,7 @@ class MemoryStore:
         self._tables: dict[str, _Table] = {}
         self._where: dict[int, tuple[str, ...]] = {}  # item -> tables with rows of it
         self._swept = 0
-        self._everything: tuple[_State, Contributions] | None = None
+        self._days = Days()
 
     def applied(self) -> Receipt:
         return self._state.head
@@ -183,13 +190,13 @@ class MemoryStore:
 
     def snapshot(self, entities: Collection[str] | None, *, panel: bool = False) -> Snapshot:
         state = self._state
-        wanted: Iterable[str] = state.entities if entities is None else entities
         return Snapshot(
             head=state.head,
             view="known",
             model=None,
-            own={e: rows for e in wanted if (rows := state.rows.get(f"e{e}")) is not None and len(rows)},
-            everything=self._all_of(state) if panel else None,
+            own=_Own(state.rows) if entities is None else {e: r for e in entities if (r := _own(state.rows, e)) is not None},
+            items=self._days.of(state.rows) if panel else None,
+            each=(lambda: companies(state.rows)) if panel else None,
             entities=state.entities,
             versions=state.versions,
             since=state.since,
@@ -199,19 +206,62 @@ class MemoryStore:
             rewound=state.rewound,
         )  # fmt: skip
 
-    def _all_of(self, state: _State) -> Contributions:
-        held = self._everything
-        if held is None or held[0] is not state:
-            held = self._everything = (state, Contributions.concat(list(state.rows.values())))
-        return held[1]
-
     def items(self) -> int:
         return len(self._where)
 
     def close(self) -> None:
         with self._lock:
             self._state, self._tables, self._where = _State(), {}, {}
-            self._everything = None
+            self._days = Days()
+
+
+Tables = Mapping[str, Contributions]  # named as in history.Batch
+
+
+class Days:
+    """The rows of whole items of all days. Past days, once put in order, are kept: as a rule only the last one changes."""
+
+    def __init__(self) -> None:
+        self._past: tuple[list[Contributions], Contributions] = [], Contributions.empty()
+
+    def of(self, tables: Tables) -> Contributions:
+        """In order of moment."""
+        days = [tables[f"i{day}"] for day in sorted(int(n[1:]) for n in tables if n[0] == "i")]
+        past, last = days[:-1], days[-1:]
+        held, ordered = self._past
+        if len(held) != len(past) or any(a is not b for a, b in zip(held, past, strict=True)):
+            ordered = Contributions.concat([day.ordered() for day in past])
+            self._past = past, ordered
+        return Contributions.concat([ordered, *(day.ordered() for day in last)])
+
+
+def companies(tables: Tables) -> Contributions:
+    """The rows of all companies."""
+    return Contributions.concat([rows for name, rows in tables.items() if name[0] == "e"])
+
+
+def _own(tables: Tables, entity: str) -> Contributions | None:
+    """The rows of a company, where there are any."""
+    rows = tables.get(f"e{entity}")
+    return rows if rows is not None and len(rows) else None
+
+
+class _Own(Mapping[str, Contributions]):
+    """The rows of all companies, by entity id: found when asked for, since a read asks for few."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def __getitem__(self, entity: str) -> Contributions:
+        if (rows := _own(self._tables, entity)) is None:
+            raise KeyError(entity)
+        return rows
+
+    def __iter__(self) -> Iterator[str]:
+        return (name[1:] for name, rows in self._tables.items() if name[0] == "e" and len(rows))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 _SPARE = 4  # rows, of a table that has few

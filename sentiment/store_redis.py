@@ -31,7 +31,7 @@ from ingest.errors import ModelMissing, SourceDown
 from sentiment.history import WAITS_HELD, Batch, Snapshot
 from sentiment.log import Receipt
 from sentiment.rolling import ITEM, Contributions, Ints
-from sentiment.store import NOTHING
+from sentiment.store import NOTHING, Days, companies
 
 _ROW = np.dtype([
     ("moment", "<i8"), ("start", "<i8"), ("end", "<i8"), ("item", "<i8"), ("offset", "<i8"), ("version", "<i4"),
@@ -209,6 +209,7 @@ class RedisStore:
         self._read: Any = self._redis.register_script(_READ)
         self._lock = threading.Lock()  # of what is known, never held over a round trip
         self._known = _Known()
+        self._days = Days()
         self._codes: dict[str, int] = {}  # a new one in place of it where an entity is new
 
     @contextmanager
@@ -306,6 +307,7 @@ class RedisStore:
             _Known(generation, tables, head.offset if whole else -1, waited, waiting), whole
         )
         names = tables if entities is None else [f"e{entity}" for entity in entities]
+        rows = {name: table.rows for name, table in tables.items()}
         return Snapshot(
             head=head,
             view="known",
@@ -315,7 +317,8 @@ class RedisStore:
                 for name in names
                 if name[0] == "e" and name in tables and len(tables[name].rows)
             },
-            everything=Contributions.concat([t.rows for t in tables.values()]) if panel else None,
+            items=self._days.of(rows) if panel else None,
+            each=(lambda: companies(rows)) if panel else None,
             entities=self._codes,
             versions=tuple(versions),
             since=since,
@@ -375,7 +378,8 @@ class RedisStore:
 def _nothing(panel: bool) -> Snapshot:
     none = Contributions.empty() if panel else None
     waiting = np.empty((0, 2), np.int64)
-    return Snapshot(NOTHING, "known", None, {}, none, {}, (), 0, None, None, waiting)
+    each = Contributions.empty if panel else None
+    return Snapshot(NOTHING, "known", None, {}, none, each, {}, (), 0, None, None, waiting)
 
 
 # ---- rows as Redis holds them

@@ -119,19 +119,25 @@ def score_backlog(
     batch: int = SCORE_ITEMS,
     leave: Mapping[int, str] = {},
     progress: Callable[[Scored], None] = lambda _: None,
+    stopping: Callable[[Scored], bool] = lambda _: False,
 ) -> Scored:
-    """Score what has no score of this scorer's version, until nothing waits; while the model is at work, the next is read.
+    """Score what has no score of this scorer's version, until nothing waits, or `stopping` says so.
 
-    In (known_at, offset) order; but where there is a backlog, every other batch is of what has just come in live. leave:
-    offsets of items not to try, those that failed before. Raises what the model raises when it can score nothing of a batch.
+    While the model is at work, the next is read; in (known_at, offset) order, but where there is a backlog, every other batch
+    is of what has just come in live. leave: offsets of items not to try, those that failed before. Raises what the model
+    raises when it can score nothing of a batch.
     """
     started, scored = time.monotonic(), Scored()
     with ThreadPoolExecutor(1, thread_name_prefix="model") as beside:
         at_work: Future[tuple[list[Score], dict[int, str]]] | None = None
-        items: list[Logged] = []
+        items, ending = list[Logged](), False
         for live_first in cycle((True, False)):
             taken = {*leave, *scored.failed, *(logged.offset for logged in items)}
-            items = next_items(tape, scorer.version, batch, taken, live_first=live_first)
+            items = (
+                []
+                if ending
+                else next_items(tape, scorer.version, batch, taken, live_first=live_first)
+            )
             read = read_items(items, resolver, stories)
             if at_work is not None:
                 scores, failed = at_work.result()
@@ -142,6 +148,7 @@ def score_backlog(
                 scored.waiting, scored.oldest = tape.lag(scorer.version)
                 scored.seconds = time.monotonic() - started
                 progress(scored)
+                ending = ending or stopping(scored)
             elif not items:
                 break
             at_work = beside.submit(judge_each, read, scorer) if items else None

@@ -112,7 +112,6 @@ async def add_items(
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     added = await run_in_threadpool(_add, opened.tape, body, _ROW_A_LINE.get(kind), backfill)
     opened.scorer.wake()
-    opened.features.folding.wake()
     return added
 
 

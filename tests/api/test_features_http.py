@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.deps import Opened
 from api.feature_forms import ARROW
+from api.folding import Here
 from ingest.moment import now, to_micros
 from sentiment.features import SETS
 from sentiment.log import Tape
@@ -393,7 +394,8 @@ def test_until_the_store_has_caught_up_there_is_nothing_to_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = threading.Event()
-    monkeypatch.setattr("api.features.follow", lambda *_, **__: gate.wait())
+    following = Here.after
+    monkeypatch.setattr(Here, "after", lambda *asked: gate.wait() and following(*asked))
     monkeypatch.setattr("api.features._START_SECONDS", 0.0)
     with fake_services(tmp_path / "home") as services:
         app = create_app(services.settings, services)

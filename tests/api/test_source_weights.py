@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.features import Folding
+from api.folding import Folding, Here
 from api.services import open_reader, open_store, open_tape
 from api.settings import Settings
 from sentiment.log import Tape
@@ -30,7 +30,7 @@ def test_a_table_of_ones_own_weighs_sources_live_and_from_the_log(home: Path) ->
 
     with open_tape(mine) as tape, open_store(mine) as store, open_tape(mine) as followed:
         reader = open_reader(mine, tape, store)
-        folding = Folding(followed, store, lambda _: None, weights=reader.weights)
+        folding = Folding(store, Here(followed, reader.weights), lambda: None)
         folding.wait(10)
         assert folding.ready
         (newest,) = tape.scores(newest_first=True, limit=1)

@@ -26,7 +26,8 @@ from eval.parity import (
 )
 from ingest.news import Kind
 from sentiment import held
-from sentiment.features import FEATURES, compute
+from sentiment.compute import compute
+from sentiment.features import FEATURES
 from sentiment.log import Tape
 from sentiment.store import MemoryStore
 

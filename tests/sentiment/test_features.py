@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from statistics import mean, stdev
 from types import MappingProxyType
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -15,7 +16,10 @@ from hypothesis import strategies as st
 
 from ingest.errors import BadRequest, NotKnown
 from ingest.moment import NEW_YORK, to_micros
+from sentiment import compute as computing
 from sentiment import features as catalogue
+from sentiment import sessions as calendar
+from sentiment.compute import compute
 from sentiment.features import (
     DAY,
     DEPTH,
@@ -28,7 +32,6 @@ from sentiment.features import (
     Feature,
     NoRegulation,
     Regulation,
-    compute,
     fingerprint,
     select,
 )
@@ -46,7 +49,7 @@ def values(
 ) -> list[float]:
     """Of company 0, at one instant; by both ways of summing, which must agree."""
     own = contributions([row for row in rows if row.entity == 0])
-    panel = Panel(contributions(rows))
+    panel = Panel.of(contributions(rows))
     chosen = select(names.split())
     one = compute(chosen, np.array([at]), own, 0, panel, known)
     many = compute(chosen, np.full(300, at), own, 0, panel, known)
@@ -376,11 +379,13 @@ def everything(
     rows: Sequence[Row], at: np.ndarray[tuple[int], np.dtype[np.int64]], entity: int = 0
 ) -> Floats:
     own = contributions([row for row in rows if row.entity == entity])
-    return compute(select(feature_set="all"), at, own, entity, Panel(contributions(rows)), LONG_AGO)
+    return compute(
+        select(feature_set="all"), at, own, entity, Panel.of(contributions(rows)), LONG_AGO
+    )
 
 
 def test_bulk_in_any_order_is_what_single_reads_give(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "_BLOCK", 64)
+    monkeypatch.setattr(computing, "_BLOCK", 64)
     rows, random = history(), np.random.default_rng(3)
     at = NOON - random.integers(0, 9 * DAY, 300)
 
@@ -389,6 +394,36 @@ def test_bulk_in_any_order_is_what_single_reads_give(monkeypatch: pytest.MonkeyP
         assert same_bits(everything(rows, at[place : place + 1])[0], bulk[place])
     assert same_bits(everything(rows[::-1], at[::-1]), bulk[::-1])
     assert 0.1 < np.isnan(bulk).mean() < 0.6
+
+
+OF_A_COMPANY = tuple(each for each in FEATURES.values() if each.scope == "symbol")
+
+
+@given(st.integers(0, 10**6), st.sampled_from([LONG_AGO, NOON - 30 * DAY, NOON - DAY]))
+@settings(deadline=None, max_examples=12)
+def test_what_is_kept_of_a_company_is_what_is_computed_anew(seed: int, known: int) -> None:
+    """At the instants at which something changes, just before and just after, one after another."""
+    random = np.random.default_rng(seed)
+    rows = contributions([row for row in history() if row.entity == 0])
+    rows = rows.take(random.permutation(len(rows))[: random.integers(1, len(rows))])
+    bounds = [*calendar.new_york().opens, *calendar.new_york().closes, known]
+    near = [at for at in bounds if NOON - 7 * DAY < at < NOON]
+    begun = np.concatenate([rows.moment, rows.start, rows.end[rows.end < FOREVER], near])
+    widths = [0, *WIDTHS.values(), *(2 * width for width in WIDTHS.values())]
+    shifts = [width + week * WEEK for width in widths for week in (0, 1, 8)]
+    changes = (random.choice(begun, 60) + random.choice(shifts, 60))[:, np.newaxis] + [
+        -1,
+        0,
+        1,
+        SECOND,
+    ]
+    kept = computing.Kept()
+    with patch.object(computing, "_steady", side_effect=computing._steady) as anew:
+        for at in np.sort(changes.reshape(-1)):
+            instant = np.array([at])
+            told = compute(OF_A_COMPANY, instant, rows, 0, None, known, kept=kept)
+            assert same_bits(told, compute(OF_A_COMPANY, instant, rows, 0, None, known))
+    assert anew.call_count < 0.8 * changes.size
 
 
 def test_what_becomes_known_later_changes_no_value() -> None:

@@ -189,9 +189,43 @@ def test_the_panel_of_all_is_made_once_a_minute(tmp_path: Path) -> None:
             tape.record_scores([score(tape, offset, 0.9)])
             follow(tape, store)
             reader.vector("BAC", names=["market_volume_2h"])
-            made.append(id(reader._live))
+            made.append(id(reader._summed))
 
         assert sum(one != other for one, other in pairwise(made)) <= 2 * 130 / 60 + 2
+
+
+def test_reads_of_now_see_what_was_advanced_to_and_sum_nothing_up_themselves(
+    tmp_path: Path,
+) -> None:
+    clock, store = Clock(), MemoryStore()
+    with Tape(tmp_path, clock=clock) as tape:
+        fill(tape, clock, 30)
+        follow(tape, store)
+        online, offline = (
+            Reader(tape, resolver(), store, clock=clock),
+            Reader(tape, resolver(), clock=clock),
+        )
+        online.vector("BAC")
+        online.advance()
+        for second in range(1, 130):
+            clock.wait(1)
+            ((offset, _, _),) = tape.append([item(1000 + second, clock())])
+            tape.record_scores([score(tape, offset, 0.9)])
+            head = online.vector("BAC").receipt.offset
+            follow(tape, store)
+            with patch(
+                "sentiment.read.with_panel", side_effect=AssertionError("summed up in a read")
+            ):
+                before = online.vector("BAC")
+            online.advance()
+            with patch(
+                "sentiment.read.with_panel", side_effect=AssertionError("summed up in a read")
+            ):
+                after = online.vector("BAC")
+
+            assert before.receipt.offset == head
+            assert before == offline.vector("BAC", head=head)
+            assert after == offline.vector("BAC")
 
 
 def test_a_pin_that_leaves_nothing_out_is_served_from_the_store(tmp_path: Path) -> None:

@@ -426,12 +426,12 @@ def plain_rank(rows: Sequence[Row], window: Window, minute: int, entity: int) ->
 @given(streams())
 @settings(deadline=None, max_examples=60)
 def test_ranks_of_many_minutes_of_one_and_of_the_plainest_program_agree(rows: list[Row]) -> None:
-    panel = Panel(contributions(rows))
+    panel = Panel.of(contributions(rows))
     minutes = np.arange(START // MINUTE - 2, START // MINUTE + 100, 3) * MINUTE
     for window in (CLOCK[5 * MINUTE], CLOCK[HOUR], SESSION):
         for entity in range(5):
             many = panel.ranks(window, minutes, entity)
-            single = Panel(contributions(rows))
+            single = Panel.of(contributions(rows))
             one = [single.ranks(window, minutes[i : i + 1], entity)[0] for i in range(len(minutes))]
             plain = [plain_rank(rows, window, minute, entity) for minute in minutes.tolist()]
             assert same_bits(many, np.array(one))
@@ -443,7 +443,7 @@ def test_half_of_the_equal_ones_count_as_lower() -> None:
         Row(START, START, sentiment=value, entity=entity)
         for entity, value in enumerate((0, 5, 5, 9))
     ]
-    panel, minute = Panel(contributions(rows)), np.array([(START // MINUTE + 1) * MINUTE])
+    panel, minute = Panel.of(contributions(rows)), np.array([(START // MINUTE + 1) * MINUTE])
 
     ranks = [panel.ranks(CLOCK[HOUR], minute, entity)[0] for entity in range(4)]
     assert ranks == [0, 0.5, 0.5, 1]
@@ -451,13 +451,13 @@ def test_half_of_the_equal_ones_count_as_lower() -> None:
 
 
 def test_a_company_alone_has_no_rank() -> None:
-    panel = Panel(contributions([Row(START, START, entity=2)]))
+    panel = Panel.of(contributions([Row(START, START, entity=2)]))
 
     assert math.isnan(panel.ranks(CLOCK[HOUR], np.array([START + MINUTE]), 2)[0])
 
 
 def test_the_panel_keeps_items_and_companies_apart() -> None:
-    panel = Panel(contributions([Row(START, START, entity=ITEM), Row(START, START, entity=1)]))
+    panel = Panel.of(contributions([Row(START, START, entity=ITEM), Row(START, START, entity=1)]))
 
     assert panel.items.entity.tolist() == [ITEM]
 
@@ -467,7 +467,7 @@ def test_what_a_panel_keeps_is_bounded_and_what_is_let_go_is_made_again(
 ) -> None:
     monkeypatch.setattr("sentiment.rolling._KEPT_BYTES", 1000)
     rows = [Row(START, START, sentiment=entity, entity=entity) for entity in range(20)]
-    panel = Panel(contributions(rows))
+    panel = Panel.of(contributions(rows))
     minutes = [np.array([START // MINUTE * MINUTE + MINUTE * at]) for at in range(1, 40)]
 
     first = [panel.ranks(CLOCK[HOUR], minute, 7)[0] for minute in minutes]
@@ -481,9 +481,9 @@ def test_tables_of_ranks_in_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) 
         for at in range(900)
     ]
     minutes = np.arange(START // MINUTE, START // MINUTE + 80) * MINUTE
-    whole = Panel(contributions(rows)).ranks(CLOCK[5 * MINUTE], minutes, 4)
+    whole = Panel.of(contributions(rows)).ranks(CLOCK[5 * MINUTE], minutes, 4)
     monkeypatch.setattr("sentiment.rolling._TABLE", 50)
 
-    assert same_bits(whole, Panel(contributions(rows)).ranks(CLOCK[5 * MINUTE], minutes, 4))
+    assert same_bits(whole, Panel.of(contributions(rows)).ranks(CLOCK[5 * MINUTE], minutes, 4))
     assert all(a <= 1 for a in whole[~np.isnan(whole)])
     assert any(a != b for a, b in pairwise(whole))
