@@ -142,6 +142,10 @@ class TimelineEvent(Form):
     kind: EventKind
     on: date | None
     relative: str | None
+    computed_on: date | None = Field(
+        default=None,
+        description="Where no day is stated: what the wording comes to, or the day the release was made.",
+    )
     role: Role | None
     about: About
     sections: tuple[str, ...]
@@ -225,7 +229,7 @@ def timeline(catalog: Catalog, asked: str, as_of: datetime) -> Timeline:
         when = event.on or event.relative or known.held.work_id
         groups.setdefault((event.kind, when, event.role, event.change), []).append(known)
     cited = _Cited(catalog, book, as_of)
-    rows = [_row(group, cited) for group in groups.values()]
+    rows = [_row(group, cited, found) for group in groups.values()]
     laid = [x for line in found.lines for x in line.laid]
     rows += [_laid(x) for x in laid]
     rows.sort(key=lambda row: (day_of(row), row.known_on, row.kind))
@@ -236,11 +240,11 @@ def timeline(catalog: Catalog, asked: str, as_of: datetime) -> Timeline:
 
 def standings(
     catalog: Catalog, asked: str, days: Iterable[date]
-) -> list[tuple[date, Standing, Standing]]:
-    """(day, standing by the documents, standing with the events file) on each day, as known by its end."""
+) -> list[tuple[date, Standing, Standing, bool]]:
+    """(day, standing by the documents, with the events file, whether paragraphs stand apart) as known by the day's end."""
     book, section = book_of(catalog), names.resolve(asked)
     states = [state(book, section, end_of_day(day)) for day in days]
-    return [(s.on, s.standing, s.with_file) for s in states]
+    return [(s.on, s.standing, s.with_file, bool(s.apart)) for s in states]
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,12 +293,15 @@ def _proposal(each: Answered, book: Book, as_of: datetime) -> Proposal:
     )  # fmt: skip
 
 
-def _row(group: list[Known], cited: _Cited) -> TimelineEvent:
+def _row(group: list[Known], cited: _Cited, found: State) -> TimelineEvent:
     first = group[0].event
+    computed = (found.computed.get((known.held.offset, known.event)) for known in group)
+    day = first_business_day(first.relative or "") or next(filter(None, computed), None)
     return TimelineEvent(
         kind=first.kind,
         on=first.on,
         relative=first.relative,
+        computed_on=None if first.on else day,
         role=first.role,
         about=first.about,
         sections=names.unique(s for known in group for s in known.event.sections),
@@ -363,7 +370,7 @@ _NAMED = {
 
 def day_of(event: TimelineEvent) -> date:
     """Where an event stands on a line: its day, the day its wording comes to, else the day it became known."""
-    return event.on or first_business_day(event.relative or "") or event.known_on
+    return event.on or event.computed_on or event.known_on
 
 
 def named(event: TimelineEvent) -> str:

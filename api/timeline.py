@@ -7,11 +7,13 @@ hollow and named so; an event without a stated day stands where it became known,
 import io
 from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from api.rules import Timeline, TimelineEvent, day_of, named, standings
 from ingest.catalog import Catalog
 from ingest.moment import NEW_YORK
+from ingest.rules.events import About
 from ingest.rules.overlay import MARK
 from ingest.rules.state import Standing
 from sentiment.export import optional
@@ -81,11 +83,11 @@ def _kind(event: TimelineEvent) -> str:
 
 
 def _stated(event: TimelineEvent) -> str:
-    """The day; the wording where no day is stated; else the day it became known, marked "~"."""
+    """The day, "=" before one that was computed; the wording; else the day it became known, marked "~"."""
     if event.on:
         return f"{event.on:%Y-%m-%d}"
-    if day_of(event) != event.known_on:
-        return f"{day_of(event):%Y-%m-%d}"
+    if event.computed_on:
+        return f"={event.computed_on:%Y-%m-%d}"
     if event.relative:
         words = event.relative.replace(" in the Federal Register", "")
         return words if len(words) <= 34 else f"{words[:33]}…"
@@ -94,17 +96,17 @@ def _stated(event: TimelineEvent) -> str:
 
 def _worth_drawing(timeline: Timeline) -> list[TimelineEvent]:
     """One mark for a kind and a day; what only repeats without a day what another states with one is left out."""
-    kept: dict[tuple[str, date], TimelineEvent] = {}
-    dated = [(event.kind, event.on) for event in timeline.events if event.on]
-    for event in timeline.events:
-        near = any(kind == event.kind and abs(on - event.known_on) < _NEAR for kind, on in dated)
-        if event.on or not (near or event.relative):
-            kept.setdefault((event.kind, day_of(event)), event)
-    drawn = {kind for kind, _ in kept}
-    for event in timeline.events:  # a wording alone is still better than nothing
-        if event.kind not in drawn:
-            kept.setdefault((event.kind, day_of(event)), event)
-    return list(kept.values())
+    kept: dict[tuple[str, str, date], TimelineEvent] = {}
+    dated = [e for e in timeline.events if e.on or e.computed_on]
+    for event in [*dated, *(e for e in timeline.events if e not in dated)]:
+        told = [e for e in kept.values() if e.kind == event.kind and e.change == event.change]
+        own = event.on or event.computed_on
+        again = event.about is not About.OWN or any(
+            abs(day_of(e) - event.known_on) < _NEAR for e in told
+        )
+        if own or not (told and (again or event.relative)):
+            kept.setdefault((event.kind, event.change, day_of(event)), event)
+    return sorted(kept.values(), key=day_of)
 
 
 def _bounds(events: Sequence[TimelineEvent], timeline: Timeline) -> tuple[date, date]:
@@ -130,18 +132,15 @@ def _bars(
     turns |= {low + timedelta(days=30 * n) for n in range((today - low).days // 30)}
     days = sorted(day for day in turns if low <= day <= today)
     known = standings(catalog, timeline.section, days)
-    differ = any(documents is not both for _, documents, both in known)
+    differ = any(documents is not both for _, documents, both, _ in known)
     rows = ((0, "documents", -1.0), (1, "with events file", -1.75))
     for column, name, height in rows[: 2 if differ else 1]:
-        start, standing = known[0][0], known[0][1 + column]
-        for each in [*known[1:], (today, None, None)]:
-            following = each[1 + column]
-            if following is standing:
-                continue
-            assert isinstance(standing, Standing)
-            _bar(axes, start, each[0], standing, height, (high - low).days)
-            if following is not None:
-                start, standing = each[0], following
+        ends = [*(day for day, *_ in known[1:]), today]
+        turns_of = ((each[1 + column], each[3]) for each in known)
+        spans = zip(known, ends, turns_of, strict=True)
+        for (standing, apart), group in groupby(spans, key=lambda span: span[2]):
+            inside = list(group)
+            _bar(axes, inside[0][0][0], inside[-1][1], standing, height, (high - low).days, apart)
         axes.text(
             0.003,
             height + 0.31,
@@ -154,7 +153,13 @@ def _bars(
 
 
 def _bar(
-    axes: "Axes", start: date, end: date, standing: Standing, height: float, width: int
+    axes: "Axes",
+    start: date,
+    end: date,
+    standing: Standing,
+    height: float,
+    width: int,
+    apart: bool,
 ) -> None:
     import matplotlib.dates as mdates
 
@@ -167,10 +172,17 @@ def _bar(
         color=_COLOURS[standing],
         edgecolor="white",
         linewidth=0.6,
+        hatch="///" if apart else None,
+        label=_called(standing, apart),
     )
-    words = str(standing).replace("_", " ")
+    words = _called(standing, apart)
     if (right - left) / width > 0.0078 * len(words):
         axes.text((left + right) / 2, height, words, ha="center", va="center", fontsize=7)
+
+
+def _called(standing: Standing, apart: bool) -> str:
+    words = str(standing).replace("_", " ")
+    return f"{words}, paragraphs apart" if apart else words
 
 
 def _marks(axes: "Axes", events: Sequence[TimelineEvent], low: date, high: date) -> None:
@@ -221,6 +233,12 @@ def _dress(axes: "Axes", timeline: Timeline, low: date, high: date) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_title(
         f"17 CFR {timeline.section}, according to the documents held, through {timeline.held_through}; "
-        "~ day not stated, shown when known",
+        "= day computed, ~ day not stated, shown when known",
         loc="left", fontsize=10,
+    )  # fmt: skip
+    handles, labels = axes.get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    axes.legend(
+        once.values(), once.keys(), loc="upper center", bbox_to_anchor=(0.5, -0.06), fontsize=7, frameon=False,
+        ncols=max(1, len(once)),
     )  # fmt: skip

@@ -148,7 +148,9 @@ def _show_timeline(found: "Timeline", console: "Console") -> None:
     )
     for event in found.events:
         sections = ", ".join(event.sections[:3]) + (" …" if len(event.sections) > 3 else "")
-        day = str(event.on) if event.on else (event.relative or "not stated")
+        day = str(event.on or event.relative or "not stated")
+        if event.computed_on:
+            day = f"{event.computed_on} ({event.relative or 'day of the release'})"
         by = event.note or event.basis[0].citation
         shown = by if event.source == "documents" else f"{event.source}: {by}"
         table.add_row(day, named(event), sections, event.release or "", str(event.known_on), shown)

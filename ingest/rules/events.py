@@ -40,7 +40,7 @@ from ingest.sentences import sentences
 __all__ = ["EXTRACTOR", "About", "EventKind", "Role", "RuleEvent", "events"]
 
 # Raised whenever what is read changes, so that a home's stored events are read again.
-EXTRACTOR = "13"
+EXTRACTOR = "14"
 
 
 def events(document: Document) -> list[RuleEvent]:
@@ -311,8 +311,10 @@ class _Reader:
         )
         if release is None and about is not About.OWN and draft.kind in _ORDERED:
             release = cited_release(said.flat)
+        limited = draft.kind is EventKind.EXEMPTED and _GRANTED_TO.search(said.flat)
+        change = draft.change or ("limited" if limited else "")
         yield RuleEvent(
-            draft.kind, sections, release, on, relative, role, about, said.start, said.end, draft.change, by_name,
+            draft.kind, sections, release, on, relative, role, about, said.start, said.end, change, by_name,
             removed_sections(draft.removes, sections), partly_meant(said.flat, sections),
         )  # fmt: skip
 

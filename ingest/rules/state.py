@@ -7,7 +7,7 @@ Events of the events file are folded a second time, on top, so that what the doc
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -17,7 +17,7 @@ from ingest.document import Authority, DocType
 from ingest.moment import NEW_YORK, end_of_day
 from ingest.rules import names
 from ingest.rules.answers import Answered, answered
-from ingest.rules.events import About, EventKind, Role
+from ingest.rules.events import About, EventKind, Role, RuleEvent
 from ingest.rules.held import Book, Known, Printed
 from ingest.rules.overlay import Laid
 
@@ -71,6 +71,7 @@ class State:
     held_through   the day in "according to the documents held, through ..."; None where nothing is held
     apart          paragraphs that do not bind while the section does, with what they are
     answers        the proposals that the newest adoption answers
+    computed       (offset, event) -> the day that its wording comes to, or its release was made, where it states none
     """
 
     section: str
@@ -83,6 +84,7 @@ class State:
     events: tuple[Known, ...] = ()
     apart: tuple[tuple[str, Standing], ...] = ()
     answers: tuple[Answered, ...] = ()
+    computed: Mapping[tuple[int, RuleEvent], date] = field(default_factory=dict)
 
     @property
     def basis(self) -> tuple[Known, ...]:
@@ -124,8 +126,8 @@ def state(book: Book, section: str, as_of: datetime) -> State:
     lines += [Line(Part.RELIEF, f"{x.what} ({x.citation})", laid=(x,)) for x in laid]
     through = min(book.through, as_of).astimezone(NEW_YORK).date() if book.through else None
     return State(
-        section, as_of, on, standing, tuple(lines), with_file, through, known, apart, fold.answers
-    )
+        section, as_of, on, standing, tuple(lines), with_file, through, known, apart, fold.answers, fold.computed()
+    )  # fmt: skip
 
 
 def sections_of(book: Book) -> tuple[str, ...]:
@@ -239,9 +241,31 @@ class _Fold:
         self.section, self.on, self.as_of, self.book, self.known = section, on, as_of, book, known
         self.lines: list[Line] = []
         self.answers: tuple[Answered, ...] = ()
+        self._makings: list[_Rulemaking] = []
+
+    def computed(self) -> dict[tuple[int, RuleEvent], date]:
+        """Days of events that state none. To be called after `read`."""
+        days: dict[tuple[int, RuleEvent], date] = {}
+        said = list(self.lines)
+        for making in self._makings:
+            effective = self._effective(making)
+            for known in (*making.effective, *making.compliance):
+                day = None if known.event.on else self._computed(known, making, effective)
+                if day and day.on and day.low is None:
+                    days[known.held.offset, known.event] = day.on
+        self.lines = said
+        for known in self._of(EventKind.ADOPTED, EventKind.PROPOSED):
+            event, meta = known.event, known.held.metadata
+            proposal = known.held.doc_type is DocType.PROPOSED_RULE
+            # What a document does of its own is done on the day that it is made.
+            does = event.about is About.OWN and proposal is (event.kind is EventKind.PROPOSED)
+            made = self.book.made(event.release or (meta.release if does else None), self.as_of)
+            if made and not event.on and not event.relative:
+                days.setdefault((known.held.offset, event), made)
+        return days
 
     def read(self) -> tuple[list[Line], Standing]:
-        rulemakings = self._rulemakings()
+        rulemakings = self._makings = self._rulemakings()
         standing = Standing.UNKNOWN
         for making in rulemakings[:-1]:
             self._say(

@@ -275,3 +275,24 @@ def test_a_broken_events_file_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BadRequest, match="no events file"):
         read_overlay(path)
+
+
+def test_days_that_are_not_stated_are_computed_apart(catalog: Catalog) -> None:
+    adopted = a_document(
+        "34-77777", date(2020, 9, 1),
+        ("SUMMARY", "The Commission is adopting amendments to Rule 611."),
+        ("DATES", "Effective Date: [insert date 60 days after publication in the Federal Register]."),
+        ("", "The Commission proposed amendments to Rule 611 in May 2019."),
+    )  # fmt: skip
+    citing = a_document(
+        "34-8", date(2020, 10, 2),
+        ("", "See Exchange Act Release No. 77777 (Sept. 1, 2020), 85 FR 1234 (Sept. 10, 2020) (“Lamps Adopting Release”)."),
+        section="242.612",
+    )  # fmt: skip
+    catalog.record([adopted, citing])
+    found = on(open_book(catalog, NOTHING_LAID), "2020-12-01")
+
+    computed = {str(event.kind): day for (_, event), day in found.computed.items()}
+
+    assert computed == {"effective": date(2020, 11, 9), "adopted": date(2020, 9, 1)}
+    assert on(open_book(catalog, NOTHING_LAID), "2020-09-09").computed == {}
