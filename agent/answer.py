@@ -184,7 +184,8 @@ class Agent:
         with _timed(state, "weigh") as say:
             found = candidates(question, state["evidence"], self.catalog, self.index, self.embedder)
             ruled = ruling(question, rulebook) if rulebook else []
-            chosen = select(found, self.index, state["evidence"], ruled)
+            until = rulebook.moment if rulebook and rulebook.asked.words else None
+            chosen = select(found, self.index, state["evidence"], ruled, until)
             lacks = self._lacking(state, chosen)
             if off_topic(chosen, state["evidence"], self.index):
                 lacks.append("no sentence bears on the question")

@@ -21,6 +21,7 @@ from ingest.tokens import terms
 
 DATES = frozenset({ValueKind.DATE, ValueKind.DURATION})
 AMOUNTS = frozenset({ValueKind.MONEY, ValueKind.RATE})
+LASTING = frozenset({ValueKind.DURATION})
 COUNTS = frozenset({ValueKind.COUNT, ValueKind.DURATION, ValueKind.ORDINAL})
 
 _STALE = timedelta(days=5 * 365)
@@ -36,7 +37,8 @@ _KINDS: tuple[tuple[re.Pattern[str], frozenset[ValueKind]], ...] = tuple(
             r"effective date|compliance date|target date)\b",
             DATES,
         ),
-        (r"\b(?:how long|how soon|how often|how fast|what window|duration)\b", DATES),
+        (r"\b(?:how soon|how often|how fast|what window)\b", DATES),
+        (r"\b(?:how long|duration)\b", LASTING),
         (r"\bhow many (?:\w+ )?(?:days|weeks|months|years|hours)\b", DATES),
         (r"\b(?:how much|fee caps?|what (?:\w+ )?(?:fee|price|dividend|amount|total|cost))\b", AMOUNTS),
         (r"\b(?:percent\w*|what (?:share|part|slice|portion|fraction))\b", AMOUNTS | COUNTS),
@@ -112,6 +114,23 @@ class Chosen:
     text: Callable[[], str]
 
 
+_ASKING = r"(?:what|which|who|whose|whom|when|where|how|why|did|does|do|is|are|was|were|can|could|may|must|should|would|had|has)"
+_BY = r"(?:(?:for|by|to|until|at|in|from|on|under|of|with)\s+)?"
+_BETWEEN = re.compile(
+    rf"[,;:.]\s+(?:(?:and|but|or|then)\s+)?(?={_BY}{_ASKING}\b)"
+    rf"|\s+and\s+(?={_BY}(?:what|which|who|whose|when|where|how|why)\b)",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(rf"{_BY}{_ASKING}\b", re.IGNORECASE)
+
+
+def asks(question: str) -> list[str]:
+    """The things asked in one question, "what triggers the halt" and "for how long does it last"; [] where it is one."""
+    parts = [part.strip(" ,;:.?") for part in _BETWEEN.split(question)]
+    found = [p for p in parts if _ASKS.match(p) and len(re.findall(r"\w{3,}", p)) >= 3]
+    return found if len(found) > 1 else []
+
+
 def wanted(question: str) -> list[frozenset[ValueKind]]:
     """The kinds of value asked for, one set for each thing asked; [] when no value is."""
     return [kinds for pattern, kinds in _KINDS if pattern.search(question)]
@@ -126,6 +145,17 @@ def wanted_counts(question: str) -> list[str]:
     """The things a question asks the number of: "customers" in "at how many customers"."""
     names = (match[1] for match in _COUNTED.finditer(question))
     return [n for n in names if not n.endswith("ed") and not set(terms(n)) & _ANYONE]
+
+
+_LASTS = re.compile(
+    r"\b(?:for|until|through|during|throughout) (?:the )?(?:remainder|rest|duration|following|next|entire|end|close)\b"
+    r"|\b(?:so|as) long as\b|\buntil\b|\bindefinitely\b|\bthrough [A-Z]\w+ \d",
+)
+
+
+def gives(asked: frozenset[ValueKind], sentence: str, kinds: frozenset[ValueKind]) -> bool:
+    """Whether a sentence with values of these kinds gives the kind asked for; "for the rest of the day" is a duration too."""
+    return bool(asked & kinds) or (asked == LASTING and bool(_LASTS.search(sentence)))
 
 
 def counts(sentence: str) -> frozenset[str]:

@@ -2,19 +2,19 @@
 
 Each sentence of the best passages gets a score from a few features (FEATURES); the weights
 were fitted by logistic regression on the dev questions (does this sentence state a key fact?) by
-`eval/tuning.py`. Sentences are taken
-greedily by what they add: a term of the question that is covered already counts for little the
-second time.
+`eval/tuning.py`. Each part of a question gets the sentence that fits it best; then sentences are taken greedily by what they
+add: a term of the question that is covered already counts for little the second time, and another document must be worth it.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.asked import DATES, counts, wanted, wanted_counts, wanted_roles
+from agent.asked import DATES, asks, counts, gives, wanted, wanted_counts, wanted_roles
 from agent.cite import prose, section_at
 from agent.reply import Passage, Speaker, Stage
 from agent.retrieve import Evidence
@@ -25,14 +25,20 @@ from ingest.document import Kind, Section
 from ingest.embed import Embedder
 from ingest.index import Index
 from ingest.sentences import sentences
-from ingest.tokens import terms
+from ingest.tokens import query_terms, terms
 
 PASSAGES = 8  # read for sentences
 SHORTLIST = 36  # sentences embedded at question time; the rest are left on their lexical score
-MOST_SENTENCES = 5
+MOST_SENTENCES = 4
+MOST_FOR_PARTS = 5  # where a question asks several things
 MOST_CHARACTERS = 1500
 DATE_LINES = 2  # of a DATES section that may be quoted for one date asked about
 COUNTED = 0.5  # more for a sentence that counts the very thing asked about
+# What pads answers (measured on the dev questions): sentences far from the question by meaning, all the more so in documents
+# of which no passage is among the best, and single sentences of yet another document.
+FAR, LIKELY, NEAR_ENOUGH = 0.35, 2, 0.5  # cosine; best passages; cosine asked of other documents
+OTHER_DOCUMENT = 0.6  # of a score, about 6 for a good sentence
+LATER = 1.0  # of a score: what is from after the day asked about
 NEAR, SHARED = 0.46, 0.25  # cosine, and share of the question's weighted terms
 LONGEST = 900  # characters; what is longer is a run-on of a broken table or list, not a sentence
 
@@ -48,18 +54,22 @@ _COMMENTER = re.compile(
 )
 _NO_SENTENCE = re.compile(
     r"^\"\w+\":|^(?:See|Id\.|See also|See, e\.g\.|Cf\.|Supra)\b|^(?:Published|Source|Document Number|URL): "
+    r"|^\[(?:Federal Register|Release No)"
 )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A labelled sentence of the evidence, with its terms, features and score."""
+    """A labelled sentence of the evidence, with its terms, features and score; fits: its score for each part of a question
+    that asks several things.
+    """
 
     passage: Passage
     quote: EvidenceSentence
     have: frozenset[str]
     features: NDArray[np.float64]
     score: float
+    fits: tuple[float, ...] = ()
 
 
 FEATURES = (
@@ -85,18 +95,19 @@ def candidates(
     """Every sentence of the first passages, best first."""
     found = [c for passage in evidence.passages[:PASSAGES] for c in _of_passage(passage, catalog)]
     weigh = _Weigher(question, evidence, index)
+    parts = [_Weigher(part, evidence, index, query_terms(part)) for part in asks(question)]
     rough = sorted(((weigh(c, 0.0), c) for c in found), key=lambda pair: -pair[0][1])
     shortlist = [c for _, c in rough[:SHORTLIST]]
-    vectors = (
-        embedder.embed([c.quote.text for c in shortlist])
-        if shortlist
-        else np.empty((0, embedder.dimensions), np.float32)
-    )
-    cosines = vectors @ evidence.query.vector
+    if not shortlist:
+        return []
+    vectors = embedder.embed([*(part.words for part in parts), *(c.quote.text for c in shortlist)])
+    asked, said = vectors[: len(parts)], vectors[len(parts) :]
+    cosines, parted = said @ evidence.query.vector, said @ asked.T
     scored = []
-    for c, cosine in zip(shortlist, cosines, strict=True):
+    for c, cosine, near in zip(shortlist, cosines, parted, strict=True):
         features, score = weigh(c, float(cosine))
-        scored.append(replace(c, features=features, score=score))
+        fits = tuple(part(c, float(n))[1] for part, n in zip(parts, near, strict=True))
+        scored.append(replace(c, features=features, score=score, fits=fits))
     return sorted(scored, key=lambda c: (-c.score, c.passage.chunk_id, c.quote.start))
 
 
@@ -110,7 +121,7 @@ def _of_passage(passage: Passage, catalog: Catalog) -> list[Candidate]:
         if not 25 <= len(words) <= LONGEST or _NO_SENTENCE.match(words):
             continue
         section = section_at(sections, start)
-        if _is_heading(words, section):
+        if _is_heading(words, section) or _is_title(words, passage.title):
             continue
         quote = evidence_sentence(
             text,
@@ -138,13 +149,23 @@ def _is_heading(words: str, section: Section | None) -> bool:
     return not listed and len(words) < 120 and words[-1] not in '.;:!?"”’)]'
 
 
-class _Weigher:
-    """Features and score of a sentence for one question; terms are weighed once."""
+def _is_title(words: str, title: str) -> bool:
+    """Whether a line hardly says more than what its document is called."""
+    said, called = re.sub(r"\W+", "", words).lower(), re.sub(r"\W+", "", title).lower()
+    return len(called) > 20 and called in said and len(said) < 1.3 * len(called)
 
-    def __init__(self, question: str, evidence: Evidence, index: Index) -> None:
+
+class _Weigher:
+    """Features and score of a sentence for one question, or for a part of it with terms of its own; terms are weighed once."""
+
+    def __init__(
+        self, question: str, evidence: Evidence, index: Index, part: Sequence[str] | None = None
+    ) -> None:
         query, view = evidence.query, evidence.view
-        self._own = {t: index.idf(t, view) for t in query.own_terms}
-        self._wider = {t: index.idf(t, view) * w for t, w in query.weights.items()}
+        self.words = question
+        weights = query.weights if part is None else dict.fromkeys(part, 1.0)
+        self._own = {t: index.idf(t, view) for t in (query.own_terms if part is None else part)}
+        self._wider = {t: index.idf(t, view) * w for t, w in weights.items()}
         self._wanted, self._roles = wanted(question), wanted_roles(question)
         self._counted = frozenset(t for name in wanted_counts(question) for t in terms(name))
         self._proposed = bool(_PROPOSED.search(question))
@@ -176,8 +197,9 @@ class _Weigher:
             return 0.5
         if self._counted and self._counted & counts(c.quote.text):
             return 1.0 + COUNTED
-        kinds = {v.kind for v in values(c.quote.text)}
-        return sum(bool(asked & kinds) for asked in self._wanted) / len(self._wanted)
+        kinds = frozenset(v.kind for v in values(c.quote.text))
+        given = [gives(asked, c.quote.text, kinds) for asked in self._wanted]
+        return sum(given) / len(given)
 
     def _states_role(self, c: Candidate) -> float:
         """Share of the dates asked for by role (effective, compliance) that the sentence states."""
@@ -211,36 +233,49 @@ def select(
     index: Index,
     evidence: Evidence,
     given: Sequence[Candidate] = (),
+    until: datetime | None = None,
 ) -> list[Candidate]:
-    """The sentences to ship, in reading order: those given, then by document as first chosen, within it by place."""
+    """The sentences to ship, in reading order: those given, then by document as first chosen, within it by place.
+
+    until: the end of the day asked about, where the question names one; what was known later counts less.
+    """
     idf = {t: index.idf(t, evidence.view) for t in evidence.query.own_terms}
     total = sum(idf.values()) or 1.0
+    roles = sorted(wanted_roles(evidence.query.words))
     chosen: list[Candidate] = list(given)
-    covered: set[str] = set()
     left = [c for c in found if not any(_same_place(c, g) for g in given)]
-    for role in sorted(wanted_roles(evidence.query.words)):
+    for role in roles:
         stated = [c for c in _by_document(left, evidence) if _dates(c, role)]
         lines = [c for c in stated if _DATES.search(c.passage.section)]
         if not any(_dates(c, role) for c in chosen):
             # A release may have several lines on one date: "for § 242.202T …", "for all others …".
             chosen += (lines or stated[:1])[:DATE_LINES]
-    left = [c for c in left if c not in chosen]
-    covered.update(*(c.have for c in chosen))
-    best_score = max((c.score for c in chosen if c not in given), default=0.0)
+    left = [c for c in _near(left, evidence, roles) if c not in chosen]
+    parts = len(found[0].fits) if found else 0
+    for part in range(parts):
+        best = max(left, key=lambda c: c.score + c.fits[part], default=None)
+        if best and _repeats(best, chosen) < 3.0:
+            chosen.append(best)
+            left.remove(best)
+    covered = set().union(*(c.have for c in chosen))
+    top = max((c.score for c in chosen[len(given) :]), default=0.0)
     while (
         left
-        and len(chosen) < MOST_SENTENCES
+        and len(chosen) < (MOST_FOR_PARTS if parts else MOST_SENTENCES)
         and sum(len(c.quote.text) for c in chosen) < MOST_CHARACTERS
     ):
+        documents = {c.passage.document_id for c in chosen}
         gain = [
             c.score
             + 1.5 * sum(idf[t] for t in idf if t in c.have and t not in covered) / total
             - _repeats(c, chosen)
+            - (OTHER_DOCUMENT if documents and c.passage.document_id not in documents else 0.0)
+            - (LATER if until and c.passage.known_at > until else 0.0)
             for c in left
         ]
         best = left.pop(int(np.argmax(gain)))
-        best_score = max(best_score, best.score)
-        if best.score < 0.8 * best_score:
+        top = max(top, best.score)
+        if best.score < 0.8 * top:
             break
         if _repeats(best, chosen) >= 3.0:
             continue
@@ -249,6 +284,21 @@ def select(
     rest = chosen[len(given) :]
     order = {c.passage.document_id: at for at, c in reversed(list(enumerate(rest)))}
     return [*given, *sorted(rest, key=lambda c: (order[c.passage.document_id], c.quote.start))]
+
+
+def _near(
+    found: Sequence[Candidate], evidence: Evidence, roles: Sequence[str]
+) -> Sequence[Candidate]:
+    """Those near enough to the question by meaning, or stating a date asked for; all where none is."""
+    likely = {p.document_id for p in evidence.passages[:LIKELY]}
+    cosine, value = FEATURES.index("cosine"), FEATURES.index("wanted_value")
+
+    def near(c: Candidate) -> bool:
+        if c.passage.document_id not in likely:
+            return bool(c.features[cosine] >= NEAR_ENOUGH)
+        return bool(c.features[cosine] >= FAR or c.features[value] >= 1.0)
+
+    return [c for c in found if near(c) or any(_dates(c, role) for role in roles)] or found
 
 
 def _same_place(one: Candidate, other: Candidate) -> bool:

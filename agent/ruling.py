@@ -22,12 +22,13 @@ MOST = 4  # quotes for one question
 _LONGEST = 600  # characters; a longer passage states its event among much else
 
 _STANDING = (
-    r"in (?:force|effect)|effective|binding|bind|(?:the )?law|stayed|on hold|withdrawn|vacated|rescinded|repealed|abolished|"
-    r"adopted|finali[sz]ed|final|proposed|proposal|take effect|taken effect|took effect|apply|applied|suspended|delayed|"
-    r"postponed|exempt\w*|relief|comply"
+    r"in (?:force|effect)|effective(?! date)|binding|(?:the )?law|stayed|on hold|withdrawn|vacated|rescinded|repealed|abolished|"
+    r"(?<!as )adopted|finali[sz]ed|final(?! rule)|(?:only |just |merely )?(?:a )?propos(?:ed|al)|taken effect|suspended|delayed|"
+    r"postponed|exempt(?:ed)?|under (?:a stay|(?:exemptive )?relief)"
 )
 _ASKS_STATE = re.compile(
-    rf"(?:^|[,:;] )(?:and )?(?:is|are|was|were|has|have|had|does|do|did|must)\s(?:[^?,;]*\s)?(?:{_STANDING})\b[^?]*\?"
+    rf"(?:^|[,:;] )(?:and )?(?:is|are|was|were|has|have|had)\s(?:[^\s?,;]+\s){{1,9}}?(?:{_STANDING})\b"
+    r"|(?:^|[,:;] )(?:and )?(?:does|do|did|must)\s(?:[^\s?,;]+\s){1,7}?(?:bind|take effect|still apply|apply yet|apply now)\b"
     r"|\b(?:status|state|standing) of\b|\bwhat (?:is|was) (?:in force|the law)\b",
     re.IGNORECASE,
 )

@@ -45,6 +45,7 @@ WORDS = {
     Standing.VACATED: "vacated",
     Standing.REMOVED: "removed",
 }
+_BINDS = {EventKind.ADOPTED, EventKind.EFFECTIVE, EventKind.COMPLIANCE}
 _SHOWN = {Part.IN_FORCE, Part.PENDING, Part.RELIEF, Part.CONFLICT, Part.GAP}
 
 
@@ -211,13 +212,14 @@ class Rulebook:
             return f"from a later document, public since {shown(known_on(held.known_at))}"
         own = self._own.get(held.work_id, [])
         kinds = {known.event.kind for known in own}
+        only_proposes = EventKind.PROPOSED in kinds and not kinds & _BINDS
         if held.doc_type is DocType.PROPOSED_RULE or (
-            EventKind.PROPOSED in kinds and EventKind.ADOPTED not in kinds
+            only_proposes and held.doc_type is not DocType.FINAL_RULE
         ):
             return self._proposed(held, own)
         if quote.stage is Stage.PROPOSED:
-            return "as proposed, not as adopted" if EventKind.ADOPTED in kinds else ""
-        if held.doc_type is DocType.FINAL_RULE or kinds & {EventKind.ADOPTED, EventKind.EFFECTIVE}:
+            return "as proposed, not as adopted" if kinds & _BINDS else ""
+        if held.doc_type is DocType.FINAL_RULE or kinds & _BINDS:
             return self._adopted(quote, held)
         return ""
 

@@ -251,3 +251,41 @@ def test_the_steps_are_told_as_they_end(agent: Agent, put: Put) -> None:
 
     assert told == [step.name for step in answer.steps]
     assert told[:3] == ["retrieve", "rules", "weigh"]
+
+
+HALT = """# Halts of widgets
+
+A halt of a widget is triggered by a fall of its price by 10% or more from the closing price of the day before.
+A halt of a widget is triggered in the book of the venue on which the widget is listed, and a venue must tell all others.
+The restriction applies for the remainder of that day and for the following day.
+"""
+
+
+def test_each_part_of_a_question_is_answered_where_the_evidence_is_there(
+    agent: Agent, put: Put
+) -> None:
+    put(HALT, day=1)
+    put(OTHER, day=1)
+
+    answer = agent.ask(
+        "What triggers the halt of a widget, and for how long does the restriction apply?"
+    )
+
+    assert "10% or more" in answer.text
+    assert "for the remainder of that day" in answer.text
+
+
+NAMED = """# Order on the access fee cap for quotations priced $1.00 or more
+
+Order on the access fee cap for quotations priced $1.00 or more.
+
+The access fee cap is $0.002 per share for quotations priced $1.00 or more.
+"""
+
+
+def test_a_line_that_only_names_its_document_is_no_answer(agent: Agent, put: Put) -> None:
+    put(NAMED, day=1)
+
+    assert [s.text for s in agent.ask(QUESTION).sentences] == [
+        "The access fee cap is $0.002 per share for quotations priced $1.00 or more."
+    ]

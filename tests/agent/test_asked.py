@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from agent.asked import Chosen, lacking, wanted, wanted_roles
+from agent.asked import Chosen, asks, gives, lacking, wanted, wanted_roles
 from agent.reply import Stage
 from agent.values import ValueKind
 from agent.verify import EvidenceSentence
@@ -167,3 +167,32 @@ def test_kinds_and_roles_are_read_from_the_question() -> None:
         "effective",
         "compliance",
     }
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        (
+            "What triggers the halt, and for how long does it last?",
+            ["What triggers the halt", "for how long does it last"],
+        ),
+        (
+            "Who must certify the controls and how often is the review done?",
+            ["Who must certify the controls", "how often is the review done"],
+        ),
+        ("Visa's fiscal 2024: what amount was bought back?", []),
+        ("What did the 2005 release say of depth, spreads and queues?", []),
+        ("Is Rule 611 in force?", []),
+    ],
+)
+def test_a_question_is_taken_apart_where_it_asks_several_things(
+    question: str, parts: list[str]
+) -> None:
+    assert asks(question) == parts
+
+
+def test_a_time_told_in_words_answers_how_long() -> None:
+    (asked,) = wanted("For how long does the restriction last?")
+
+    assert gives(asked, "It applies for the remainder of that day.", frozenset())
+    assert not gives(asked, "It applies to all stocks.", frozenset())
