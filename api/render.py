@@ -58,13 +58,18 @@ def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> N
     force = {c.number: c.force for c in answer.citations if c.force}
     for sentence in answer.sentences:
         _sentence(sentence, force, console)
-    for rule in answer.rules:
-        _rule(rule, console)
     if answer.brief:
         _brief(answer.brief, console)
+    if answer.rules or answer.status:
+        _heading(console, "Status")
+    for rule in answer.rules:
+        _rule(rule, console)
+    for line in answer.status:
+        paragraph(console, f"• {line}", indent="  ", first="")
+    if answer.status:
+        console.print()
     said = {n: s.text for s in answer.sentences if s.verbatim for n in s.citations}
     _sources(answer.citations, said, console)
-    _lines(console, "Status", answer.status)
     _lines(console, "Not found", answer.not_found)
     _lines(
         console,

@@ -256,7 +256,7 @@ def test_the_steps_are_told_as_they_end(agent: Agent, put: Put) -> None:
 HALT = """# Halts of widgets
 
 A halt of a widget is triggered by a fall of its price by 10% or more from the closing price of the day before.
-A halt of a widget is triggered in the book of the venue on which the widget is listed, and a venue must tell all others.
+The halt of a widget is told by the venue on which that widget is listed, and a venue must follow a halt it is told of.
 The restriction applies for the remainder of that day and for the following day.
 """
 
