@@ -1,9 +1,9 @@
-"""A store that keeps up in; for each reader who listens, the features of its symbols after every score that touches them out.
+"""A store that keeps up in; for each reader who listens, the features of its symbols after whatever changes them out.
 
-What is told is a function of the tape alone: a score at offset N that touches a symbol is told as the features of that
-symbol as of the score's known_at, in the log as it ended at N. So what a reader missed is computed again from the tape and
-is what it would have been told, whatever happened between. (A score filled in so far back that no window reaches from it
-to when it was recorded is not told.)
+What is told is a function of the tape alone: a record at offset N that touches a symbol (a score, a correction or retraction
+of what was scored) is told as the features of that symbol as of its known_at, in the log as it ended at N. So what a reader
+missed is computed again from the tape and is what it would have been told, whatever happened between. (What is filled in so
+far back that no window reaches from it to when it was recorded is not told.)
 
 One thread computes for all; what is told waits in a queue for each reader, and a reader whose queue is full is dropped.
 """
@@ -21,6 +21,7 @@ import orjson
 from api.metrics import Metrics
 from ingest.errors import BadRequest
 from sentiment.features import DEPTH
+from sentiment.history import Touched, touched
 from sentiment.log import Tape
 from sentiment.read import Reader, Vector
 
@@ -88,12 +89,6 @@ class _Listener:
     ring: Callable[[], object]
     waiting: deque[Told] = field(default_factory=deque)
     dropped: str = ""
-
-
-class _Touched(NamedTuple):
-    offset: int
-    known_at: int
-    entities: frozenset[str]
 
 
 class Push:
@@ -255,14 +250,14 @@ class Push:
         listener.dropped = why
         listener.ring()
 
-    def _touched(self, after: int, until: int) -> Iterator[_Touched]:
-        """The scores recorded in (after, until] that say something of a company, in their order."""
+    def _touched(self, after: int, until: int) -> Iterator[Touched]:
+        """The records in (after, until] that change something of a company, in their order."""
         while after < until:
             last = min(until, after + _SCANNED)
-            yield from _scores_between(self._tape, after, last)
+            yield from touched(self._tape, after, last, DEPTH)
             after = last
 
-    def _about(self, record: _Touched, listener: _Listener) -> list[tuple[Place, str]]:
+    def _about(self, record: Touched, listener: _Listener) -> list[tuple[Place, str]]:
         """Those of a reader's symbols that a record touches and that are still to be told, and its place after each."""
         found = [
             symbol
@@ -277,7 +272,7 @@ class Push:
             if place > listener.place
         ]
 
-    def _body(self, symbol: str, record: _Touched, wanted: Wanted) -> bytes:
+    def _body(self, symbol: str, record: Touched, wanted: Wanted) -> bytes:
         vector = self._reader.vector(
             symbol, as_of=record.known_at, head=record.offset,
             names=wanted.names, feature_set=wanted.feature_set,
@@ -295,16 +290,3 @@ def message_of(vector: Vector) -> bytes:
         "receipt": vector.receipt.fields(),
     }
     return orjson.dumps(told, option=orjson.OPT_UTC_Z)
-
-
-def _scores_between(tape: Tape, after: int, until: int) -> list[_Touched]:
-    with tape.reading() as database:
-        rows = database.execute(
-            "SELECT t.score, r.known_at, t.entity FROM targets t NOT INDEXED CROSS JOIN records r ON r.offset = t.score"
-            " WHERE t.score > ? AND t.score <= ? AND r.recorded_at - r.known_at <= ? ORDER BY t.score",
-            (after, until, DEPTH),
-        ).fetchall()
-    entities: dict[tuple[int, int], set[str]] = {}
-    for score, known_at, entity in rows:
-        entities.setdefault((score, known_at), set()).add(entity)
-    return [_Touched(*key, frozenset(named)) for key, named in entities.items()]

@@ -145,6 +145,43 @@ def known_times(tape: Tape, head: int | None = None) -> Ints:
         return _columns(cursor, [np.int64])[0]
 
 
+class Touched(NamedTuple):
+    """A record, when it became known (µs), and the companies whose features it changes from then on."""
+
+    offset: int
+    known_at: int
+    entities: frozenset[str]
+
+
+def touched(tape: Tape, after: int, until: int, depth: int) -> list[Touched]:
+    """The records in (after, until] that change what is known of companies, by offset: a score, those that it says something
+    of; what takes the place of a scored item or withdraws it, those that its scores say something of. Without those that
+    became known more than `depth` µs before they were recorded."""
+    near = "r.offset > ? AND r.offset <= ? AND r.recorded_at - r.known_at <= ?"
+    named: dict[tuple[int, int], set[str]] = {}
+    with tape.reading() as database:
+        found = database.execute(
+            "SELECT t.score, r.known_at, t.entity FROM records r NOT INDEXED CROSS JOIN targets t ON t.score = r.offset"
+            f" WHERE {near}",
+            (after, until, depth),
+        ).fetchall()
+        superseding = database.execute(
+            "SELECT r.offset, r.known_at FROM records r NOT INDEXED CROSS JOIN items i INDEXED BY item_ids ON i.offset = r.offset"
+            f" WHERE {near} AND (i.refers_to IS NOT NULL OR EXISTS(SELECT 1 FROM items o INDEXED BY revised_items"
+            " WHERE o.offset = r.offset AND o.source = i.source AND o.id = i.id AND o.revision > 1))",
+            (after, until, depth),
+        ).fetchall()
+        for offset, known_at in superseding:
+            found += database.execute(
+                f"{_THREAD} SELECT DISTINCT ?2, ?3, t.entity FROM thread CROSS JOIN scores s ON s.item = thread.offset"
+                " AND s.offset < ?2 CROSS JOIN targets t ON t.score = s.offset",
+                (as_json([offset]), offset, known_at),
+            ).fetchall()
+    for offset, known_at, entity in found:
+        named.setdefault((offset, known_at), set()).add(entity)
+    return [Touched(*key, frozenset(entities)) for key, entities in sorted(named.items())]
+
+
 # ---- what online stores take
 
 
@@ -264,7 +301,7 @@ SELECT DISTINCT symbol FROM n WHERE symbol IS NOT NULL
 """
 
 # All records of the threads that some belong to, as of a head.
-_THREADS = """
+_THREAD = """
 WITH RECURSIVE thread(offset, source, id, refers_to) AS (
   SELECT offset, source, id, refers_to FROM items
     WHERE offset IN (SELECT value FROM json_each(?1)) AND offset <= ?2
@@ -277,6 +314,8 @@ WITH RECURSIVE thread(offset, source, id, refers_to) AS (
   UNION SELECT i.offset, i.source, i.id, i.refers_to FROM thread t
     CROSS JOIN items i INDEXED BY referring_items ON i.source = t.source AND i.refers_to = t.refers_to
     WHERE i.offset <= ?2)
+"""
+_THREADS = f"""{_THREAD}
 SELECT t.offset, r.known_at, t.source, t.id, t.refers_to, i.revision = 1, r.kind = 'retraction'
   FROM thread t CROSS JOIN records r ON r.offset = t.offset CROSS JOIN items i ON i.offset = t.offset
 """

@@ -1,6 +1,6 @@
-"""Symbols in; their features after every score that touches them out, as server-sent events or over a WebSocket.
+"""Symbols in; their features after whatever changes them out, as server-sent events or over a WebSocket.
 
-Both tell the same messages: {seq, prev, symbol, as_of, values, status, receipt}. seq is the offset of the score, prev the
+Both tell the same messages: {seq, prev, symbol, as_of, values, status, receipt}. seq is the offset of the record, prev the
 seq of the message before it: where prev is not the seq that a reader saw last, it has missed something. The first event,
 `start`, says in `after` what the prev of the first message will be; who comes back with the id of the last event it saw
 gets what it missed, computed from the log, and then what happens, each message once.
@@ -109,7 +109,7 @@ class _Stream:
 
 @router.get(
     "",
-    summary="Features after every score that touches a symbol, as server-sent events",
+    summary="Features after every score, correction or retraction that touches a symbol, as server-sent events",
     response_class=StreamingResponse,
     responses={
         200: {

@@ -1,4 +1,4 @@
-"""Pushed features: every score that touches a symbol is told once, in order, and what was missed is told again the same."""
+"""Pushed features: whatever changes a symbol's is told once, in order, and what was missed is told again the same."""
 
 import json
 import socket
@@ -18,7 +18,7 @@ from api.app import create_app
 from api.deps import Opened
 from sentiment.log import Tape
 from tests.api.fakes import fake_services
-from tests.api.serving import scored, served, wait_until_folded
+from tests.api.serving import an_item, scored, served, wait_until_folded
 
 NAMES = "sentiment_mean_1d,volume_1d,age_seconds,sentiment_ewma_5m"
 
@@ -105,6 +105,28 @@ def test_every_score_that_touches_a_symbol_is_told_once_and_in_order(
     assert all(each["receipt"]["offset"] == each["seq"] for each in data)
 
 
+def test_what_was_scored_and_is_corrected_or_retracted_is_told_when_that_becomes_known(
+    app: FastAPI, address: str
+) -> None:
+    tape = tape_of(app)
+    scored(tape, "a0", "LAMP")
+    with listening(address, "LAMP,BELL") as events:
+        events.next("start")
+        (corrected,) = tape.append([an_item("c", "BELL", kind="correction", refers_to="a0")])
+        tape.append([an_item("r", "BELL", kind="retraction", refers_to="unheard of")])
+        later = scored(tape, "a1", "LAMP")
+        (retracted,) = tape.append([an_item("s", "LAMP", kind="retraction", refers_to="a1")])
+        messages = [message["data"] for message in told(events, 3)]
+
+    assert [each["seq"] for each in messages] == [corrected.offset, later, retracted.offset]
+    assert [each["symbol"] for each in messages] == ["LAMP"] * 3
+    assert [each["values"]["volume_1d"] for each in messages] == [0.0, 1.0, 0.0]
+    for message in messages:
+        query = {"names": NAMES, "as_of": message["as_of"], "head": message["seq"]}
+        read = httpx2.get(f"{address}/v1/features/LAMP", params=query).json()
+        assert read["values"] == message["values"]
+
+
 def test_a_message_is_what_a_read_as_of_its_moment_gives(app: FastAPI, address: str) -> None:
     tape = tape_of(app)
     with listening(address, "LAMP") as events:
@@ -151,16 +173,17 @@ def test_who_comes_back_is_told_what_one_who_stayed_was_told(
                 time.sleep(0.02)
         stayed = told(staying, 40)
         last = stayed[seen - 1]["id"] if seen else start["id"]
-        # What comes late, is corrected or is filled in meanwhile changes nothing that was told.
+        # What comes late, is revised or is filled in meanwhile changes nothing that was told.
         scored(tape, "late", "GONG", backfill=True)
         scored(tape, "a1", "GONG", headline="Another text under the id of one that was told")
         with listening(address, "LAMP,BELL", last=last) as back:
             returned = told(back, 40 - seen)
             final = scored(tape, "z", "LAMP")
-            (live,) = told(back, 1)
+            revised, live = told(back, 2)
 
     assert returned == stayed[seen:]
-    assert (live["data"]["seq"], live["data"]["prev"]) == (final, int(stayed[-1]["id"]))
+    assert revised["data"]["prev"] == int(stayed[-1]["id"])
+    assert (live["data"]["seq"], live["data"]["prev"]) == (final, revised["data"]["seq"])
 
 
 def test_a_stream_that_is_silent_says_that_it_lives_and_how_far_the_log_is(

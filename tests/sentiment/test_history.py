@@ -19,10 +19,11 @@ from ingest.errors import BadRequest, NotKnown
 from ingest.moment import to_micros
 from ingest.news import Kind, NewsItem, Precision
 from sentiment import history
-from sentiment.history import Snapshot, snapshot
+from sentiment.history import Snapshot, snapshot, touched
 from sentiment.lives import Record, View
 from sentiment.log import Logged, LoggedScore, Score, Tape, TargetScore
 from sentiment.rolling import FOREVER, ITEM, UNIT, Contributions
+from tests.sentiment.featured import Clock, fill
 from tests.sentiment.test_lives import replayed
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -430,3 +431,31 @@ def test_known_times_are_those_of_all_records_by_offset(feed: Feed) -> None:
     assert history.known_times(feed.tape).tolist() == expected
     assert history.known_times(feed.tape, 3).tolist() == expected[:3]
     assert history.known_times(feed.tape).dtype == np.int64
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_changes_what_is_known_of_a_company_touches_it(tmp_path: Path, seed: int) -> None:
+    clock = Clock()
+    with Tape(tmp_path, clock=clock) as tape:
+        fill(tape, clock, 40, seed)
+        found = {each.offset: each for each in touched(tape, 0, tape.head(), FOREVER)}
+        before = snapshot(tape, head=0)
+        for head in range(1, tape.head() + 1):
+            after = snapshot(tape, head=head)
+            changed = {
+                entity
+                for entity in {*before.own, *after.own}
+                if said(before, entity) != said(after, entity)
+            }
+            assert changed <= (found[head].entities if head in found else set())
+            before = after
+        kinds = [found[item.offset] for item in tape.items(limit=500) if item.offset in found]
+        assert kinds, "nothing was corrected, retracted or revised"
+
+
+def said(told: Snapshot, entity: str) -> list[tuple[object, ...]]:
+    rows = told.own.get(entity)
+    if rows is None:
+        return []
+    names = (each.name for each in fields(rows) if each.name not in ("entity", "version"))
+    return sorted(zip(*(getattr(rows, name).tolist() for name in names), strict=True))
