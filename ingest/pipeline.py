@@ -1,5 +1,5 @@
-"""Files in, indexed documents out: THE FLOW of ingest: read → parse → record → read rule events →
-chunk → embed → index.
+"""Files in, indexed documents out: THE FLOW of ingest: read → parse → record → read rule events and
+impacts → chunk → embed → index.
 
 Every step can be killed at any instruction and the same command finishes the work: documents and
 their ledger rows are recorded in one transaction, what is recorded but not indexed is found by
@@ -24,6 +24,7 @@ from ingest.metadata import identifiers, public_moment
 from ingest.moment import parse_moment
 from ingest.parse.worker import Failed, Job, Parsed, ParseWorkers, Part
 from ingest.rules.held import derive
+from ingest.rules.stated import read_impacts
 
 # Embedded and committed together: few commits for many small files, little lost to a kill.
 GROUP_CHARACTERS = 400_000
@@ -217,7 +218,9 @@ def _record(
     ledger = [_held_row(parsed, digests[parsed.job.name]) for parsed in group]
     before = catalog.head()
     held = catalog.record(arrivals, ledger)
-    derive(catalog, [h for h in held if h.offset > before])
+    fresh = [h for h in held if h.offset > before]
+    derive(catalog, fresh)
+    read_impacts(catalog, fresh)
     report.added += len({h.offset for h in held if h.offset > before})
     return held
 

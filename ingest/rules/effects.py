@@ -149,6 +149,7 @@ _UNCLEAR = re.compile(
     r"can(?:not)?\s?not\s(?:predict|determine))\b",
     re.IGNORECASE,
 )
+_EITHER_WAY = re.compile(r"\bincrease or decrease\b")
 _STUDIED = re.compile(
     r"\b(?:examin|stud(?:y|ied|ying)|observation|analy[sz]|gather|data\son|information\s(?:on|about)|"
     r"understand|evaluat|assess|how\b|whether\b|(?:extent|degree)\sto\swhich)[^.;]*$",
@@ -189,9 +190,12 @@ def effects(sentence: str) -> tuple[Effect, ...]:
     Empty for questions, requests for comment, definitions, comparisons of levels and scopes of studies.
     """
     lore = taxonomy()
-    if not lore.hint.search(sentence) or _QUESTION.search(sentence) or _DEFINING.search(sentence):
+    lower = sentence.lower()
+    if not any(stem in lower for stem in lore.stems):
         return ()
-    return _Reading(sentence, lore).effects()
+    found = _Reading(sentence, lore).effects()
+    # Looked for last: it costs the most, and nearly every sentence has said nothing by then.
+    return () if found and (_QUESTION.search(sentence) or _DEFINING.search(sentence)) else found
 
 
 class _Reading:
@@ -232,19 +236,11 @@ class _Reading:
                 continue
             for pattern in variable.patterns:
                 match = pattern.match.search(self.sentence)
-                unclear = _UNCLEAR.search(self.sentence) or re.search(
-                    r"\bincrease or decrease\b", self.sentence
-                )
-                if (
-                    match
-                    and self._plain(match)
-                    and (
-                        unclear
-                        or not _STUDIED.search(
-                            self.sentence, max(0, match.start() - 120), match.start()
-                        )
-                    )
-                ):
+                if match is None or not self._plain(match):
+                    continue
+                unclear = _UNCLEAR.search(self.sentence) or _EITHER_WAY.search(self.sentence)
+                low = max(0, match.start() - 120)
+                if unclear or not _STUDIED.search(self.sentence, low, match.start()):
                     way = "uncertain" if unclear else pattern.direction
                     yield Effect(variable.id, Direction(way), self._hedged(), *match.span())
                     break
@@ -261,7 +257,8 @@ class _Reading:
     def _mentions(self) -> Iterator[_Mention]:
         low = 0
         while low < len(self.text):
-            for high in range(min(len(self.text), low + self.lore.longest), low, -1):
+            longest = self.lore.longest.get(self.text[low], 0)
+            for high in range(min(len(self.text), low + longest), low, -1):
                 term = self.lore.terms.get(tuple(self.text[low:high]))
                 if term is not None:
                     if self._stands(term, low, high):

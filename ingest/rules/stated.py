@@ -32,10 +32,19 @@ def complete(catalog: Catalog, documents: Iterable[Held]) -> int:
     unread = set(catalog.unread(KIND, EXTRACTOR))
     lacking = [held for held in documents if held.offset in unread]
     for held in lacking:
+        read_impacts(catalog, [held])
+    return len(lacking)
+
+
+def read_impacts(catalog: Catalog, documents: Iterable[Held]) -> None:
+    """Read what documents say of effects and store it, all in one transaction."""
+    rows: list[tuple[int, str, str]] = []
+    for held in {h.offset: h for h in documents}.values():
         text, sections, pages = catalog.body(held.id)
         found = impacts(Document(text, held.format, sections, pages, held.metadata))
-        catalog.write_readings(KIND, [(held.offset, EXTRACTOR, to_json(found, pages))])
-    return len(lacking)
+        rows.append((held.offset, EXTRACTOR, to_json(found, pages)))
+    if rows:
+        catalog.write_readings(KIND, rows)
 
 
 def to_json(found: Iterable[Impact], pages: Sequence[Page]) -> str:

@@ -50,15 +50,16 @@ class Taxonomy:
     """variables.toml, read once.
 
     terms    words of a term, lower case, plural included -> what it measures
-    longest  words of the longest term
+    longest  first word of terms -> words of the longest that begins with it
+    stems    every sentence about a variable has one of these somewhere, in lower case
     verbs    a form -> (kind, form: "base", "s", "ed" or "ing"); nouns, adjectives: a form -> kind
     kind     "up", "down", "stop" (down, of what is unwelcome), "better", "worse" or "touch" (a change without a sign)
     """
 
     variables: Mapping[str, Variable]
     terms: Mapping[tuple[str, ...], Term]
-    longest: int
-    hint: re.Pattern[str]
+    longest: Mapping[str, int]
+    stems: tuple[str, ...]
     verbs: Mapping[str, tuple[str, str]]
     nouns: Mapping[str, str]
     adjectives: Mapping[str, str]
@@ -109,8 +110,8 @@ def read_taxonomy(table: Mapping[str, Any], fingerprint: str) -> Taxonomy:
     return Taxonomy(
         variables=variables,
         terms=terms,
-        longest=max(map(len, terms)),
-        hint=_hint(terms, variables.values()),
+        longest={first: max(len(t) for t in terms if t[0] == first) for first, *_ in terms},
+        stems=_stems(terms),
         verbs={
             form: (kind, tense)
             for kind in ("touch", "up", "down", "stop", "better", "worse")
@@ -144,10 +145,10 @@ def _patterns(given: Mapping[str, Any]) -> tuple[Pattern, ...]:
     )
 
 
-def _hint(terms: Iterable[tuple[str, ...]], variables: Iterable[Variable]) -> re.Pattern[str]:
-    """What every sentence about a variable has somewhere: the first word of a term, or an order that is routed."""
-    first = sorted({re.escape(term[0]) for term in terms}, key=len, reverse=True)
-    return re.compile(rf"(?:{'|'.join(first)}|rout|internaliz|orders|exchange)", re.IGNORECASE)
+def _stems(terms: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The first words of terms, and those of idioms; none that holds another."""
+    found = {"rout", "internaliz", "orders", "exchange", *(term[0] for term in terms)}
+    return tuple(sorted(s for s in found if not any(o != s and o in s for o in found)))
 
 
 def _kinds(change: Mapping[str, Sequence[str]], prefix: str) -> dict[str, str]:

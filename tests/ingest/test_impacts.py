@@ -12,8 +12,8 @@ import pytest
 from ingest.catalog import Catalog
 from ingest.document import DocType, Document, Kind, Metadata, Section
 from ingest.rules.effects import Direction, effects
-from ingest.rules.impacts import impacts, variable_id
-from ingest.rules.stated import complete, stated_in
+from ingest.rules.impacts import EXTRACTOR, impacts, variable_id
+from ingest.rules.stated import KIND, complete, stated_in
 from ingest.rules.taxonomy import taxonomy
 from ingest.stance import Speaker
 from tests.api.fakes import OLD, an_arrival, fill
@@ -177,3 +177,21 @@ def test_the_labelled_passages_are_read_right() -> None:
 
     assert variable / len(rows) >= 0.9
     assert direction / len(rows) >= 0.85
+
+
+def test_ingest_leaves_no_document_unread(sample_home: Path) -> None:
+    with Catalog(sample_home) as catalog:
+        assert catalog.unread(KIND, EXTRACTOR) == []
+        assert complete(catalog, catalog.documents()) == 0
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Would spreads widen if lamps were green?",
+        "We request comment on whether the lamp rule would harm depth.",
+        "Depth is defined as what lamps would increase the spread by.",
+    ],
+)
+def test_a_question_is_no_effect_wherever_it_is_found_out(sentence: str) -> None:
+    assert said(sentence) == {}
