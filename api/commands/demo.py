@@ -1,4 +1,4 @@
-"""Nothing in, a working system on the bundled sample out: ingested, asked, answered, and one question refused."""
+"""Nothing in, a working system on the bundled sample out: documents asked, one question refused; news scored and summed up."""
 
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from api.schemas import Answer
     from api.settings import Settings
     from ingest.pipeline import Report
+    from sentiment.vector import Vector
+
+# Of three companies, as of the close of the sample's first day.
+_SYMBOLS, _CLOSE = ("WMT", "SHEL.L", "BP.L"), "2026-02-24T16:00:00-05:00"
+_FEATURES = (
+    "sentiment_mean_1d", "sentiment_mean_5d", "sentiment_novelty_weighted_5d", "sentiment_change_1d", "positive_share_5d",
+    "novelty_mean_5d", "volume_1d", "volume_5d", "market_sentiment_mean_1d", "market_volume_1d",
+)  # fmt: skip
 
 
 @regtape_command(
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     examples=("regtape demo", "regtape demo --json"),
 )
 def command() -> int:
-    """Ingest the bundled sample, then ask it questions: one of them cannot be answered.
+    """Ingest the bundled sample and ask it questions, one of which cannot be answered; score its news and show features of it.
 
     The sample is written for this program: the facts and the citations are real, the words are our own. It goes to
     a home of its own, REGTAPE_HOME/demo, and never among your documents.
@@ -35,10 +43,13 @@ def command() -> int:
     chosen = usual.model_copy(update={"home": usual.home / "demo", "models": usual.models_folder})
     report = _ingest(chosen)
     answers = _ask(chosen)
+    vectors = _feel(chosen)
     if wants_json():
-        _print(report, answers)
+        _print(report, answers, vectors)
     else:
-        note(f'\nAsk on: regtape ask "…" --home {chosen.home}')
+        note(
+            f"\nAsk on: regtape ask … --home {chosen.home}; regtape rule 612, news tail and features get take it too."
+        )
     return FAILED if report.rejected else DONE
 
 
@@ -75,8 +86,37 @@ def _ask(chosen: "Settings") -> list["Answer"]:
     return answers
 
 
-def _print(report: "Report", answers: list["Answer"]) -> None:
+def _feel(chosen: "Settings") -> list["Vector"]:
+    """Log the sample's news as history, score it, and read features of some companies."""
+    from api import sample
+    from api.feature_tables import show_vectors
+    from api.services import open_reader, open_scoring, open_tape
+    from ingest.moment import parse_moment
+    from ingest.news import open_news, read_news
+    from sentiment.stream import StoriesOfTape, add_news, score_backlog
+
+    scoring = open_scoring(chosen)
+    with open_tape(chosen) as tape, open_news(sample.news()) as (lines, format_):
+        added = add_news(read_news(lines, format_), tape, backfill=True)
+        stories = StoriesOfTape(tape, scoring.resolver)
+        scored = score_backlog(tape, scoring.resolver, stories, scoring.scorer)
+        vectors = open_reader(chosen, tape).vectors(
+            _SYMBOLS, as_of=parse_moment(_CLOSE), names=_FEATURES
+        )
+    if not wants_json():
+        note(
+            f"\n{added.taken} items of invented news logged, {scored.items} scored now by {scoring.scorer.version}\n"
+        )
+        show_vectors(vectors, console())
+    return vectors
+
+
+def _print(report: "Report", answers: list["Answer"], vectors: list["Vector"]) -> None:
+    import orjson
+
     from api.commands.ingest import as_json
+    from api.feature_forms import vectors_json
 
     shown = [answer.model_dump(mode="json") for answer in answers]
-    print_json({"ingest": as_json(report), "answers": shown})
+    features = orjson.loads(vectors_json(vectors))["vectors"]
+    print_json({"ingest": as_json(report), "answers": shown, "features": features})

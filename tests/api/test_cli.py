@@ -338,6 +338,10 @@ def test_the_demo_answers_and_refuses(regtape: Regtape) -> None:
     assert shown["ingest"]["added"] >= 12
     refused = [a["refusal"] is not None for a in shown["answers"]]
     assert {True, False} == set(refused)
+    walmart = shown["features"][0]
+    assert walmart["symbol"] == "WMT"
+    assert walmart["values"]["volume_1d"] > 1
+    assert walmart["values"]["sentiment_mean_1d"] > 0
 
 
 def test_asking_imports_neither_torch_nor_chroma(sample: Path) -> None:
