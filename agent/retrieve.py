@@ -128,7 +128,7 @@ def retrieve(
     view = index.view(as_of, head=head, filters=filters)
     if not view.count:
         return Evidence(query, (), view)
-    scores = _Scores(index.dense(query.vector, view), index.lexical(query.weights, view))
+    scores = Scores(index.dense(query.vector, view), index.lexical(query.weights, view))
     candidates = scores.candidates(view)
     rows = index.rows(candidates.tolist())
     held = {h.offset: h for h in catalog.at(sorted({r.offset for r in rows}))}
@@ -144,7 +144,7 @@ def retrieve(
 
 
 @dataclass(frozen=True, slots=True)
-class _Scores:
+class Scores:
     """Cosine and BM25 of every row, each (rows,)."""
 
     dense: NDArray[np.float32]
@@ -245,7 +245,7 @@ def _passages(
     held: dict[int, Held],
     catalog: Catalog,
     index: Index,
-    scores: _Scores,
+    scores: Scores,
 ) -> tuple[Passage, ...]:
     """The best k, each with its neighbours; no wording twice."""
     used: set[tuple[int, int]] = set()
@@ -290,7 +290,7 @@ def _runs(text: str) -> set[tuple[str, ...]]:
 
 
 def _passage(
-    held: Held, row: Row, first: Row, last: Row, score: float, catalog: Catalog, scores: _Scores
+    held: Held, row: Row, first: Row, last: Row, score: float, catalog: Catalog, scores: Scores
 ) -> Passage:
     return Passage(
         chunk_id=row.id,
