@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from agent.answer import Agent
+from api.regulation import HomeRules
 from api.settings import Settings
 from ingest.catalog import Catalog
 from ingest.embed import Embedder, open_embedder
@@ -22,6 +23,9 @@ from sentiment.scorer import Scorer, open_scorer
 from sentiment.sources import PACKAGED, Weights, read_weights
 from sentiment.store import MemoryStore, Store
 from sentiment.store_redis import RedisStore
+
+# A small rule book is there before the first read of a server, a large one is not waited for.
+_RULES_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
     Raises SourceDown when the Redis that they name does not answer.
     """
-    weights = source_weights(settings)  # rows carry them, so servers that weigh otherwise share nothing
+    # Rows carry the weights of their sources, so servers that weigh otherwise share nothing.
+    weights = source_weights(settings)
     store: Store = (
         RedisStore(settings.redis_url, prefix=f"regtape-{weights.fingerprint}")
         if settings.redis_url
@@ -122,8 +127,12 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 def open_reader(settings: Settings, tape: Tape, store: Store | None = None) -> Reader:
-    """What reads features of a tape; `store`: that follows it."""
-    return Reader(tape, open_resolver(settings.aliases), store, weights=source_weights(settings))
+    """What reads features of a tape, and of the rule book beside it; `store`: that follows it."""
+    rules = HomeRules(settings.home, live=store is not None)
+    if store is not None:
+        rules.wait(_RULES_SECONDS)
+    weights = source_weights(settings)
+    return Reader(tape, open_resolver(settings.aliases), store, regulation=rules, weights=weights)
 
 
 def source_weights(settings: Settings) -> Weights:

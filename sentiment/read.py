@@ -29,6 +29,7 @@ from sentiment.features import (
     Feature,
     NoRegulation,
     Regulation,
+    Rulebook,
     fingerprint,
 )
 from sentiment.held import (
@@ -74,6 +75,7 @@ _SUMMED_UP = 8  # questions of all companies that are summed up ahead: those ask
 
 _MICROSECOND = timedelta(microseconds=1)
 _HOUR = 60 * MINUTE
+_NO_RULES = NoRegulation()
 
 
 class Asked(TypedDict, total=False):
@@ -81,7 +83,8 @@ class Asked(TypedDict, total=False):
 
     names, or the feature_set of that name; neither: core50. view: known, latest or as_if; as_if wants a model, and takes it
     that each score was there `latency` µs after its item. model: the name of a model, or an exact version: scores of others
-    do not exist then. head: read the tape as it was when it ended at that offset.
+    do not exist then. head: read the tape as it was when it ended at that offset. rules: read the rulebook in the state of that
+    name, as a receipt states it; None: as it stands.
     """
 
     names: Sequence[str] | None
@@ -90,6 +93,7 @@ class Asked(TypedDict, total=False):
     model: str | None
     latency: int
     head: int | None
+    rules: str | None
 
 
 class Reader:
@@ -106,7 +110,7 @@ class Reader:
         resolver: Resolver,
         store: Store | None = None,
         *,
-        regulation: Regulation | None = None,
+        regulation: Rulebook | None = None,
         weights: Weights | None = None,
         clock: Clock = moment.now,
         stale_after: timedelta = STALE_AFTER,
@@ -192,13 +196,21 @@ class Reader:
         held = self.held(wanted, companies, at, at, head)
         feed = feed_of(self.tape, held, np.array([at]))
         fresh = _freshness(feed)
+        rules = self._rules(wanted, asked)
         return [
-            self._vector(wanted, symbol, company, held, feed, fresh)
+            self._vector(wanted, symbol, company, held, feed, fresh, rules)
             for symbol, company in zip(symbols, companies, strict=True)
         ]
 
     def _vector(
-        self, wanted: Question, symbol: str, company: str, held: Held, feed: Feed, fresh: Freshness
+        self,
+        wanted: Question,
+        symbol: str,
+        company: str,
+        held: Held,
+        feed: Feed,
+        fresh: Freshness,
+        rules: Regulation,
     ) -> Vector:
         at = int(feed.at[0])
         own = held.own(company)
@@ -206,7 +218,7 @@ class Reader:
         moments, versions = own.moment[standing], held.versions(own.version[standing])
         known = at >= self.first_known(wanted, company, held, at)
         kept = self._kept(company) if held.live else None
-        row = values(wanted, symbol, company, feed.at, held, feed, self.regulation, kept)[0]
+        row = values(wanted, symbol, company, feed.at, held, feed, rules, kept)[0]
         if not known:
             row[:] = np.nan
         plain = [None if value != value else value for value in row.tolist()]
@@ -223,11 +235,18 @@ class Reader:
             freshness=fresh,
             backfilled=bool(own.backfilled[standing].any()),
             model_lookahead=None if lookahead is None else bool(lookahead[0]),
-            receipt=self._receipt(wanted, symbol, company, at, held, row),
+            receipt=self._receipt(wanted, symbol, company, at, held, row, rules),
         )
 
     def _receipt(
-        self, wanted: Question, symbol: str, company: str, at: int, held: Held, row: Floats
+        self,
+        wanted: Question,
+        symbol: str,
+        company: str,
+        at: int,
+        held: Held,
+        row: Floats,
+        rules: Regulation,
     ) -> Receipt:
         head = held.snapshot.head
         return Receipt(
@@ -242,6 +261,7 @@ class Reader:
             features=wanted.asked,
             feature_version=self.feature_version,
             values=digest(wanted.names, row),
+            rules=rules.state,
         )
 
     # ---- many instants
@@ -288,7 +308,7 @@ class Reader:
         companies = {self._company(symbol, day) for symbol in symbols for day in each_day}
         held = self.held(wanted, sorted(companies), int(at.min()), int(at.max()), head)
         used = held.versions(np.concatenate([held.own(company).version for company in companies]))
-        return _Bulk(wanted, symbols, at, days, held, used)
+        return _Bulk(wanted, symbols, at, days, held, used, self._rules(wanted, asked))
 
     def _matrix(self, bulk: "_Bulk", symbols: tuple[str, ...], part: slice) -> Matrix:
         wanted, held, at, days = bulk.wanted, bulk.held, bulk.at[part], bulk.days[part]
@@ -301,7 +321,7 @@ class Reader:
             for company, those in self._companies(symbol, days):
                 there, own = at[those], held.own(company)
                 found[row, those] = values(
-                    wanted, symbol, company, there, held, feed.take(those), self.regulation
+                    wanted, symbol, company, there, held, feed.take(those), bulk.rules
                 )
                 unknown[row, those] = there < self.first_known(
                     wanted, company, held, int(there.min())
@@ -325,6 +345,7 @@ class Reader:
             feature_version=self.feature_version,
             offset=held.snapshot.head.offset,
             hash=held.snapshot.head.hash,
+            rules=bulk.rules.state,
         )
 
     def _companies(self, symbol: str, days: Ints) -> Iterator[tuple[str, "_Places"]]:
@@ -348,6 +369,13 @@ class Reader:
                 f"model {wanted.model!r} has no score on this tape; there are {held or 'no scores yet'}"
             )
         return wanted
+
+    def _rules(self, wanted: Question, asked: Asked) -> Regulation:
+        """The rulebook that a read sees; none where it asks for nothing of it."""
+        if not wanted.regulation:
+            return _NO_RULES
+        state = asked.get("rules")
+        return self.regulation.now() if state is None else self.regulation.at(state)
 
     def has_scores_of(self, model: str) -> bool:
         """Whether the tape has a score of a model of that name, or of that version."""
@@ -451,6 +479,7 @@ class _Bulk(NamedTuple):
     days: Ints
     held: Held
     used: tuple[str, ...]
+    rules: Regulation
 
 
 _Places = slice | Bools
