@@ -1,13 +1,18 @@
 """Labelled rule events, effects and states in, precision, recall and accuracy out: `regtape eval rules DIR`.
 
 DIR holds events_*.jsonl, no_events_*.jsonl, impacts_*.jsonl and asof_*.jsonl, whatever the split in their names; the
-documents they point at are read from what is ingested in REGTAPE_HOME. Scored as the labels' README says: events match
-by kind, section and date; what the label calls ambiguous counts neither way.
+documents they point at are read from what is ingested in REGTAPE_HOME. A label of an event has its passage as `quote`, or
+as offsets into the stored text and a hash, where the text is not ours to pass on (eval/gold/rules). Scored as the labels'
+README says: events match by kind, section and date; what the label calls ambiguous counts neither way.
 
 The labels name what one reader marked, not all that a release of two hundred pages states. So an extracted event is
 judged where a label speaks (same event, or the same passage), where a document must hold none, and where
 eval/gold/rule_events.jsonl holds a verdict by reading; the rest is unjudged. `event_precision` is over the judged,
 `event_precision_floor` counts every unjudged event as wrong, `events_judged` is the share that was judged.
+
+Effects are also judged the other way round: rows drawn at random and read (eval/gold/impacts_judged.jsonl). Of the newest
+draw, made when the rules were fixed, `impact_read_variable` and `impact_read_direction` are the shares that were right among
+the rows that are still read so, with Wilson intervals; `impact_verbatim` is over every row of every document held.
 """
 
 import hashlib
@@ -25,6 +30,7 @@ from typing import Any
 import click
 
 from api.console import DONE, NOTHING, note, print_json, regtape_command, settings, wants_json
+from eval.forgeries import share
 from eval.scoring import DRAWS, SEED, Measure, Measures, interval
 from ingest.catalog import Catalog, Held
 from ingest.document import Document
@@ -35,8 +41,10 @@ from ingest.rules.events import EXTRACTOR, Role, RuleEvent, events
 from ingest.rules.held import Book, open_book
 from ingest.rules.impacts import Impact, impacts
 from ingest.rules.state import State, state
+from ingest.rules.stated import stated_in
 
 JUDGED = Path(__file__).parent / "gold" / "rule_events.jsonl"
+IMPACTS_JUDGED = Path(__file__).parent / "gold" / "impacts_judged.jsonl"
 PAIRS = 120  # generated (section, day) pairs for the anachronism check
 
 Row = dict[str, Any]
@@ -81,6 +89,8 @@ def evaluate(folder: Path, catalog: Catalog, judged: Path = JUDGED) -> tuple[Row
     metrics: Measures = {
         name: interval(points, draw) for name, points in sorted(tally.points.items())
     }
+    read, unread = _score_read(catalog)
+    metrics |= read
     if judged_events := tally.points.get("event_precision"):
         metrics |= _bounds(judged_events, unjudged, draw)
     report = {
@@ -99,6 +109,7 @@ def evaluate(folder: Path, catalog: Catalog, judged: Path = JUDGED) -> tuple[Row
             "extractor": EXTRACTOR,
             "not_held": sorted(reader.missing),
             "generated_pairs": PAIRS,
+            "judged_effects_read_otherwise": unread,
             "bootstrap_draws": DRAWS,
             "bootstrap_seed": SEED,
         },
@@ -165,7 +176,7 @@ def _score_events(
     if document is None:
         return
     found = events(document)
-    spans = [find(document.text, label["quote"]) for label in labels]
+    spans = [_span(document.text, label) for label in labels]
     for label, span in zip(labels, spans, strict=True):
         if not label.get("ambiguous"):
             hit = any(_matches(event, label, span, document.text) for event in found)
@@ -181,6 +192,14 @@ def _score_events(
             tally.points["event_unjudged"].append(0.0)
         elif right is not None:
             tally.add("event_precision", right, event.kind, why=why, **row)
+
+
+def _span(text: str, label: Row) -> tuple[int, int] | None:
+    """Where a label's passage stands: its quote, or its offsets where the text there is still what was hashed."""
+    if "quote" in label:
+        return find(text, label["quote"])
+    start, end = label["start"], label["end"]
+    return (start, end) if fingerprint(text[start:end]) == label["sha256"] else None
 
 
 def _verdict(
@@ -355,6 +374,32 @@ def _says(impact: Impact, answers: Sequence[tuple[str, str | None]]) -> bool:
         and (direction is None or str(impact.direction) == direction)
         for variable, direction in answers
     )
+
+
+def _score_read(catalog: Catalog) -> tuple[Measures, int]:
+    """Shares of the newest draw of judged rows, of those that are still read so; how many are not."""
+    rows = [json.loads(line) for line in IMPACTS_JUDGED.read_text("utf-8").splitlines()]
+    newest = max(row["draw"] for row in rows)
+    drawn = {_effect_key(r["sha256"], r["variable"], r["direction"]): r for r in rows if r["draw"] == newest}  # fmt: skip
+    held = {document.path for document in catalog.documents()}
+    drawn = {key: row for key, row in drawn.items() if row["file"] in held}
+    stated = stated_in(catalog, catalog.documents()) if drawn else []
+    keys = {_effect_key(fingerprint(s.impact.quote), s.impact.variable, s.impact.direction) for s in stated}  # fmt: skip
+    judged = [row for key, row in drawn.items() if key in keys]
+    verbatim = [
+        catalog.text(s.held.id)[s.impact.start : s.impact.end] == s.impact.quote for s in stated
+    ]
+    measures: Measures = {
+        "impact_read_variable": {**share(sum(r["variable_right"] for r in judged), len(judged))},
+        "impact_read_direction": {**share(sum(r["direction_right"] for r in judged), len(judged))},
+        "impact_verbatim": {**share(sum(verbatim), len(verbatim))},
+    }
+    found = {name: measure for name, measure in measures.items() if measure["n"]}
+    return found, len(drawn) - len(judged)
+
+
+def _effect_key(sha256: str, variable: str, direction: str) -> str:
+    return f"{sha256[:16]} {variable} {direction}"
 
 
 # --- states -------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ from ingest.sentences import sentences
 __all__ = ["EXTRACTOR", "About", "EventKind", "Role", "RuleEvent", "events"]
 
 # Raised whenever what is read changes, so that a home's stored events are read again.
-EXTRACTOR = "14"
+EXTRACTOR = "15"
 
 
 def events(document: Document) -> list[RuleEvent]:
@@ -468,7 +468,7 @@ _LIMITED = re.compile(
 )
 _TITLES: tuple[tuple[re.Pattern[str], EventKind, str], ...] = (
     (
-        re.compile(r"(?i)\bOrder (?:Granting|Extending|Modifying)\b.{0,80}\bExempti(?:ve|on)"),
+        re.compile(r"(?i)\bOrder (?:Granting|Extending|Modifying)\b.{0,160}?\bExempti(?:ve|on)"),
         EventKind.EXEMPTED,
         "",
     ),

@@ -532,7 +532,7 @@ _AUTOMATIC = re.compile(
 def _ended(flat: str) -> Iterator[Draft]:
     for match in _ENDS.finditer(flat):
         near = flat[max(0, match.start() - 120) : match.start()]
-        if re.search(r"\b(?:period|process)\b[^,;]{0,30}$", near):
+        if re.search(r"\b(?:period|process)\b[^,;]{0,30}$|\bauthority to\b", near):
             continue
         if (
             _THAT_ENDS.search(near)
@@ -676,6 +676,8 @@ _SUBMITTED_BY = re.compile(rf"\bshould be submitted on or before (?P<when>{_DATE
 
 
 def _comments_due(flat: str) -> Iterator[Draft]:
+    if re.search(r"collections? of information", flat):
+        return  # on paperwork, not on the rule
     for pattern in (_COMMENTS_DUE, _GIVEN_TO, _SUBMITTED_BY):
         if match := pattern.search(flat):
             yield Draft(
@@ -741,7 +743,7 @@ def field_events(flat: str, mode: str, release: str | None) -> Iterator[Draft]:
         body = body[first.end() :]
         told = [
             d
-            for part in re.split(r",? (?:except|and) (?=§|Part|Rule|2\d\d\.)", body)[1:]
+            for part in re.split(r"(?:,? except|, and) (?=§|Part|Rule|2\d\d\.)", body)[1:]
             for d in _effective(part, True)
         ]
     elif mode == "compliance" and not told and not _ELSEWHERE.search(body):

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from api.cli import run
-from eval.rules import evaluate, event_key
+from eval.rules import IMPACTS_JUDGED, evaluate, event_key
 from ingest.catalog import Catalog
 from ingest.document import Document
+from ingest.quote import fingerprint
 from ingest.rules.events import events
 from tests.ingest.test_rules_state import ADOPTED, PROPOSED, a_document
 
@@ -171,3 +172,40 @@ def test_the_command_prints_one_object(
         run(["rule", "242.611", "--home", str(catalog.home), "--as-of", "2020-02-01", "--json"])
         == 0
     )
+
+
+def test_a_label_may_point_at_its_passage(catalog: Catalog, tmp_path: Path) -> None:
+    text = catalog.text(next(h.id for h in catalog.documents() if h.path == "34-2.txt"))
+    start = text.index("Effective Date")
+    end = start + len("Effective Date: November 2, 2020.")
+    label = {key: value for key, value in EFFECTIVE.items() if key != "quote"}
+    label |= {"start": start, "end": end, "sha256": fingerprint(text[start:end])}
+    write(tmp_path / "right", "events_ours.jsonl", label)
+    write(tmp_path / "stale", "events_ours.jsonl", label | {"sha256": "0" * 64})
+
+    right, _ = evaluate(tmp_path / "right", catalog)
+    _, rows = evaluate(tmp_path / "stale", catalog)
+
+    assert right["metrics"]["event_recall"]["value"] == 1.0
+    assert [row["start"] for row in rows if row["metric"] == "event_recall"] == [None]
+
+
+def test_judged_effects_of_documents_that_are_not_held_are_left_out(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    write(tmp_path / "labels", "events_dev.jsonl", EFFECTIVE)
+
+    report, _ = evaluate(tmp_path / "labels", catalog)
+
+    assert "impact_read_variable" not in report["metrics"]
+    assert report["settings"]["judged_effects_read_otherwise"] == 0
+
+
+def test_the_newest_draw_of_judged_effects_names_no_text_and_each_error() -> None:
+    rows = [json.loads(line) for line in IMPACTS_JUDGED.read_text("utf-8").splitlines()]
+    newest = [row for row in rows if row["draw"] == max(r["draw"] for r in rows)]
+
+    assert len(newest) == 150
+    assert not any("quote" in row for row in rows)
+    assert all(("error" in row) is not row["direction_right"] for row in newest)
+    assert all(row["variable_right"] or not row["direction_right"] for row in newest)
