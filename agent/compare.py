@@ -20,7 +20,7 @@ from ingest.document import Kind, Section
 from ingest.sentences import sentences
 
 ALIKE = 0.45  # cosine of two paragraphs' words from which they are one paragraph, edited
-SAME_TEXT = 0.3  # share of the characters of the shorter text that must be aligned, else texts differ wholly
+SAME_TEXT = 0.5  # share of the characters of the shorter text that must be aligned, else texts differ wholly
 ALIKE_TOPIC = 0.2  # the same for sections and their headings
 ALIKE_DUTY = 0.55  # cosine from which two requirements say the same
 _POSTINGS = 60  # a word in more paragraphs than this does not propose pairs
@@ -74,7 +74,7 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Two sections on one subject: their headings, and the requirements that only one of them states."""
+    """Two sections on one subject: their headings, and the requirements that only the text of one of them states."""
 
     before: tuple[str, ...]
     after: tuple[str, ...]
@@ -112,7 +112,9 @@ def compare(
 ) -> Comparison:
     """Align two texts. Sections, where given, are used for texts that differ wholly, and to leave out tables of contents."""
     old, new = _paragraphs(before, old_sections), _paragraphs(after, new_sections)
-    matched = _align([p.words for p in old], [p.words for p in new])
+    matched = _align(
+        [p.words for p in old], [p.words for p in new], [p.body for p in old], [p.body for p in new]
+    )
     pairs = _pairs(old, new, matched)
     aligned = _aligned(before, after, old, new, matched)
     parameters = [
@@ -148,9 +150,9 @@ def changed_words(before: str, after: str) -> tuple[Word, ...]:
 def patch(before: str, after: str) -> tuple[Step, ...]:
     """How to make `after` out of `before`: copies of what stands there, and what is new."""
     old, new = _pieces(before), _pieces(after)
-    matched = dict(
-        _align([_vector(before[a:b]) for a, b in old], [_vector(after[a:b]) for a, b in new])
-    )
+    lines = [before[a:b] for a, b in old], [after[a:b] for a, b in new]
+    vectors = [_vector(line) for line in lines[0]], [_vector(line) for line in lines[1]]
+    matched = dict(_align(*vectors, *lines))
     steps: list[Step] = []
     for at, (start, end) in enumerate(new):
         words = after[start:end]
@@ -239,21 +241,31 @@ def _led(text: str) -> list[tuple[int, int]]:
 
 
 def _vector(text: str) -> Vector:
-    return Counter(w for w in re.findall(r"\w+", text.lower()) if w not in _STOPPED)  # type: ignore[return-value]
+    """Its words, how often each; numbers are what changes while a paragraph stays, so they count only where nothing else is."""
+    words = [w for w in re.findall(r"\w+", text.lower()) if w not in _STOPPED]
+    plain = [w for w in words if not w[0].isdigit()]
+    return Counter(plain or words)  # type: ignore[return-value]
 
 
-def _align(old: Sequence[Vector], new: Sequence[Vector]) -> list[tuple[int, int]]:
-    """(new index, old index) of paragraphs that are one: equal ones first, in order where they repeat, then the most alike."""
+def _align(
+    old: Sequence[Vector], new: Sequence[Vector], old_texts: Sequence[str], new_texts: Sequence[str]
+) -> list[tuple[int, int]]:
+    """(new index, old index) of paragraphs that are one: equal texts first, then equal words, in order where they repeat,
+    then the most alike."""
     matched: dict[int, int] = {}
     used: set[int] = set()
-    by_words: dict[frozenset[tuple[str, float]], list[int]] = defaultdict(list)
-    for at, words in enumerate(old):
-        by_words[frozenset(words.items())].append(at)
-    for at, words in enumerate(new):
-        waiting = by_words.get(frozenset(words.items()))
-        if waiting:
-            matched[at] = waiting.pop(0)
-            used.add(matched[at])
+    for mine, theirs in (
+        (old_texts, new_texts),
+        ([frozenset(words.items()) for words in old], [frozenset(words.items()) for words in new]),
+    ):
+        waiting: dict[object, list[int]] = defaultdict(list)
+        for at, key in enumerate(mine):
+            if at not in used:
+                waiting[key].append(at)
+        for at, key in enumerate(theirs):
+            if at not in matched and waiting.get(key):
+                matched[at] = waiting[key].pop(0)
+                used.add(matched[at])
     rest_old = [n for n in range(len(old)) if n not in used]
     rest_new = [n for n in range(len(new)) if n not in matched]
     for likeness, b, a in sorted(
@@ -382,7 +394,7 @@ _DUTY = re.compile(
     r"will (?:require|prohibit|apply))\b"
 )
 _NO_DUTY = re.compile(
-    r"\?\s*$|\bcommenters?\b|\bcomment\b|^(?:See|Cf|Id)\b|\bCommission (?:must|shall|is required)\b|\brequires? the Commission\b"
+    r"\?\s*$|\bcomment(?:ers?|ed)?\b|^(?:See|Cf|Id)\b|\bCommission (?:must|shall|is required)\b|\brequires? the Commission\b"
 )
 _READ = {Kind.BODY, Kind.RULE_TEXT}
 _SHORTEST = 300  # characters of a section: less is a heading
@@ -399,8 +411,10 @@ class _Part:
 def topics(
     before: str, after: str, old_sections: Sequence[Section], new_sections: Sequence[Section]
 ) -> tuple[Topic, ...]:
-    """Sections of two texts paired by subject, the most alike first; with what only one side of a pair requires."""
+    """Sections of two texts paired by subject, the most alike first; with what they require and the other text does not."""
     old, new = _parts(before, old_sections), _parts(after, new_sections)
+    duties = [_duties(before, p.spans) for p in old], [_duties(after, p.spans) for p in new]
+    alike = _alike_duties(before, after, *([d for part in side for d in part] for side in duties))
     found: list[Topic] = []
     used_old: set[int] = set()
     used_new: set[int] = set()
@@ -412,8 +426,34 @@ def topics(
             continue
         used_old.add(a)
         used_new.add(b)
-        found.append(_topic(before, after, old[a], new[b], likeness))
+        mine, theirs = duties[0][a], duties[1][b]
+        here = [(x, y) for x, y in alike if x in set(mine) and y in set(theirs)]
+        alone = [Duty("before", d) for d in mine if d not in {x for x, _ in alike}]
+        alone += [Duty("after", d) for d in theirs if d not in {y for _, y in alike}]
+        parameters = [
+            parameter
+            for x, y in here
+            for parameter in changed_parameters(before, after, _bounds(x), _bounds(y))
+        ]
+        found.append(
+            Topic(old[a].path, new[b].path, round(likeness, 3), tuple(alone), tuple(parameters))
+        )
     return tuple(found)
+
+
+def _alike_duties(
+    before: str, after: str, mine: Sequence[Span], theirs: Sequence[Span]
+) -> list[tuple[Span, Span]]:
+    """The requirements that say the same, wherever in the two texts each stands."""
+    vectors = (
+        [_vector(before[s.start : s.end]) for s in mine],
+        [_vector(after[s.start : s.end]) for s in theirs],
+    )
+    return [
+        (mine[a], theirs[b])
+        for likeness, b, a in _likenesses(*vectors, range(len(mine)), range(len(theirs)))
+        if likeness >= ALIKE_DUTY
+    ]
 
 
 def _parts(text: str, sections: Sequence[Section]) -> list[_Part]:
@@ -430,27 +470,6 @@ def _parts(text: str, sections: Sequence[Section]) -> list[_Part]:
             words[word] += _HEADING_WEIGHT
         parts.append(_Part(path, tuple(spans), {w: log(1 + n) for w, n in words.items()}))
     return parts
-
-
-def _topic(before: str, after: str, old: _Part, new: _Part, likeness: float) -> Topic:
-    mine, theirs = _duties(before, old.spans), _duties(after, new.spans)
-    vectors = (
-        [_vector(before[s.start : s.end]) for s in mine],
-        [_vector(after[s.start : s.end]) for s in theirs],
-    )
-    matched = [
-        (a, b)
-        for likeness, b, a in _likenesses(*vectors, range(len(mine)), range(len(theirs)))
-        if likeness >= ALIKE_DUTY
-    ]
-    alone = [Duty("before", s) for n, s in enumerate(mine) if n not in {a for a, _ in matched}]
-    alone += [Duty("after", s) for n, s in enumerate(theirs) if n not in {b for _, b in matched}]
-    parameters = [
-        parameter
-        for a, b in matched
-        for parameter in changed_parameters(before, after, _bounds(mine[a]), _bounds(theirs[b]))
-    ]
-    return Topic(old.path, new.path, round(likeness, 3), tuple(alone), tuple(parameters))
 
 
 def _duties(text: str, spans: Sequence[Span]) -> list[Span]:

@@ -232,7 +232,7 @@ def as_html(found: Compared) -> str:
         )
     if found.topics:
         parts.append("<h2>By topic</h2>")
-        parts += [_topic_html(topic) for topic in found.topics]
+        parts += [_topic_html(topic) for topic in found.topics if topic.requirements]
     else:
         parts.append("<h2>Paragraphs</h2>")
         parts += [

@@ -77,7 +77,8 @@ def _show(found: "Compared", screen: "Console") -> None:
     for changed in found.parameters:
         _show_parameter(changed, screen)
     for topic in found.topics:
-        _show_topic(topic, screen)
+        if topic.requirements or topic.parameters:
+            _show_topic(topic, screen)
     if not found.topics:
         for part in found.paragraphs:
             _show_paragraph(part, screen)

@@ -66,6 +66,109 @@ def test_a_number_that_only_moved_did_not_change() -> None:
     )
 
 
+def changes(before: str, after: str) -> list[tuple[str, str]]:
+    return [(p.before, p.after) for p in compare(before, after).parameters]
+
+
+def test_a_value_is_compared_with_the_one_in_its_place() -> None:
+    before = "Dealers are 61% of members and 39% of traders, compared to 46% and 47% in the years before."
+    after = "Dealers are 62% of members and 38% of traders, compared to 42% and 46% in the years before."
+
+    assert changes(before, after) == [
+        ("61%", "62%"),
+        ("39%", "38%"),
+        ("46%", "42%"),
+        ("47%", "46%"),
+    ]
+
+
+def test_rows_of_a_table_are_compared_cell_by_cell() -> None:
+    before = "Green lamps | 7.7 | 2.8 | (12) | $5\n\nRed lamps | 4 | 20%\n\nBells | 3 | 4"
+    after = "Green lamps | 7.8 | 2.8 | 12 | $6\n\nRed lamps | 4 | 21%\n\nBells | 4"
+    found = compare(before, after).parameters
+
+    assert [(p.kind, p.unit, p.before, p.after) for p in found] == [
+        ("count", "", "7.7", "7.8"),
+        ("count", "", "(12)", "12"),
+        ("amount", "$", "$5", "$6"),
+        ("rate", "%", "20%", "21%"),
+    ]
+    for each in found:
+        assert before[slice(*each.before_span)] == each.before
+        assert after[slice(*each.after_span)] == each.after
+        assert "lamps | " in before[slice(*each.before_quote)]
+
+
+def test_the_year_of_a_report_is_no_parameter_and_a_term_is() -> None:
+    assert changes("In 2021, lamps were lit.", "In 2022, lamps were lit.") == []
+    assert changes("The relief lasts until 2021.", "The relief lasts until 2023.") == [
+        ("2021", "2023")
+    ]
+
+
+def test_a_date_told_to_the_day_and_to_the_month_is_one() -> None:
+    before, after = (
+        "Comment reopened on March 26, 2007 for lamps.",
+        "Comment reopened on March 2007 for lamps.",
+    )
+
+    assert changes(before, after) == []
+    assert changes(before, after.replace("March", "May")) == [("March 26, 2007", "May 2007")]
+
+
+def test_short_lines_with_other_numbers_are_one_paragraph() -> None:
+    before = "Number of Respondents: 12,890.\n\nNumber of Responses: 66,770."
+    after = "Number of Responses: 7.\n\nNumber of Respondents: 18,023."
+
+    assert changes(before, after) == [("66,770", "7"), ("12,890", "18,023")]
+
+
+SECTION = """§ 242.999 Lamps of venues.
+
+(a) Lamps. A venue shall keep a green lamp lit during regular trading hours.
+
+(b) Display. (1) A venue that displays lamps through a facility shall give access on fair terms.
+
+(2) A venue shall not impose unfairly discriminatory terms on members, subscribers or customers.
+
+(c) Fees for lamps. A venue shall not impose any fee for a lamp that exceeds the following limits:
+
+(1) If the price of a lamp is $1.00 or more, the fee cannot exceed $0.003 per share; or
+
+(2) If the price of a lamp is less than $1.00, the fee cannot exceed 0.3% of the price.
+
+(d) Exemptions. The Commission may exempt any venue, for not more than 30 days, from this section."""
+
+
+def test_an_amended_section_is_aligned_paragraph_by_paragraph() -> None:
+    """A paragraph is put in before others, two change places, one goes, a cap and a term change."""
+    parts = SECTION.split("\n\n")
+    head, lamps, display, terms, fees, high, low, exempt = parts
+    new = [
+        head,
+        lamps,
+        "(b) Knowing fees. A venue must set all fees so that they are known when a trade is made.",
+        fees,
+        high.replace("$0.003", "$0.001"),
+        low,
+        display.replace("(b)", "(d)"),
+        exempt.replace("(d)", "(e)").replace("30 days", "60 days"),
+    ]
+    found = compare(SECTION, "\n\n".join(new))
+    fates = [(p.fate, p.old_label, p.new_label) for p in found.pairs]
+
+    assert (Fate.ADDED, "", "(b)") in fates
+    assert (Fate.REMOVED, "(2)", "") in fates
+    assert (Fate.SAME, "(c)", "(c)") in fates
+    assert (Fate.MOVED, "(b)", "(d)") in fates
+    assert (Fate.CHANGED, "(d)", "(e)") in fates
+    assert changes(SECTION, "\n\n".join(new)) == [
+        ("$0.003 per share", "$0.001 per share"),
+        ("30 days", "60 days"),
+    ]
+    assert terms.startswith("(2)")
+
+
 def test_words_spell_both_sides() -> None:
     words = changed_words("one green lamp", "two green  lamps!")
 
@@ -127,8 +230,22 @@ def test_texts_that_differ_wholly_are_compared_by_topic() -> None:
     )
     found = topics(before, after, old, new)
 
+    assert not topics(before, before, old, old)[0].duties
     lamps = next(topic for topic in found if topic.before == ("I. Lamps",))
     assert lamps.after == ("B. Lamps",)
     assert [before[d.span.start : d.span.end] for d in lamps.duties] == [
         "A venue must keep a lamp lit."
     ]
+
+
+def test_what_is_required_elsewhere_in_the_other_text_is_no_difference() -> None:
+    lamps, bells = "Green lamps shine over venues. " * 12, "Red bells ring over harbours. " * 12
+    duty = "A venue must keep one green lamp lit at all hours."
+    before = f"{lamps}{duty}\n\n{bells}"
+    after = f"{lamps}\n\n{bells}{duty}"
+
+    def cut(text: str) -> tuple[Section, ...]:
+        middle = text.index("\n\n")
+        return Section(0, middle, ("I. Lamps",)), Section(middle + 2, len(text), ("II. Bells",))
+
+    assert [topic.duties for topic in topics(before, after, cut(before), cut(after))] == [(), ()]
