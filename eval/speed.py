@@ -23,6 +23,7 @@ import click
 from api.console import DONE, print_json, regtape_command, wants_json
 from eval.scoring import SEED, interval
 from eval.speed_features import command as features_command
+from eval.speed_rules import command as rules_command
 from eval.speed_sentiment import command as sentiment_command
 from ingest.errors import BadRequest, ModelMissing
 
@@ -276,7 +277,7 @@ def _side_command(side: str, home: Path, pdfs: tuple[Path, ...]) -> None:
 
 command = click.Group(
     "speed",
-    commands=[ingest_command, sentiment_command, features_command, _side_command],
+    commands=[ingest_command, sentiment_command, features_command, rules_command, _side_command],
     help="How fast, beside what one would write.",
 )
 
