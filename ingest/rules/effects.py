@@ -146,7 +146,7 @@ _UNCLEAR = re.compile(
     r"\b(?:unclear|uncertain|not\s(?:clear|certain|known|possible)|difficult\sto\s(?:predict|determine|"
     r"assess|estimate|quantify)|unable\sto\s(?:predict|determine|estimate|quantify)|"
     r"cannot\s(?:predict|determine|estimate|quantify)|inconclusive|ambiguous|open\squestion|"
-    r"can(?:not)?\s?not\s(?:predict|determine))\b",
+    r"can(?:not)?\s?not\s(?:predict|determine)|(?:divergent|differing|conflicting)\sviews)\b",
     re.IGNORECASE,
 )
 _EITHER_WAY = re.compile(r"\bincrease or decrease\b")
@@ -275,6 +275,7 @@ class _Reading:
         )
         if (
             "than" in self.text[max(0, low - 4) : low]
+            or (self.text[max(0, low - 2) : low] == ["at", "the"] and self._measured_at(low - 2))
             or after == "being"
             or before in term.not_after
             or after in term.not_before
@@ -309,11 +310,18 @@ class _Reading:
         )
         return plain
 
+    def _measured_at(self, low: int) -> bool:
+        """Whether a term ends here: "depth at the best price" is of depth."""
+        return any(
+            tuple(self.text[low - size : low]) in self.lore.terms
+            for size in range(1, min(low, 4) + 1)
+        )
+
     # ---- words of change
 
     def _changes(self) -> Iterator[_Change]:
         for at, word in enumerate(self.text):
-            if at in self.at:
+            if at in self.at or self._limits_an_effect(at):
                 continue
             if self._is_noun(at):
                 yield _Change(self.lore.nouns[word], at, at + 1, "noun")
@@ -323,6 +331,13 @@ class _Reading:
                 yield _Change(kind, at, at + 1, form, tense)
             elif word in self.lore.adjectives and self._compares(at):
                 yield _Change(self.lore.adjectives[word], at, at + 1, "adjective")
+
+    def _limits_an_effect(self, at: int) -> bool:
+        """ "The impact on depth and spreads, if any, will be limited": the impact is, not depth and spreads."""
+        if self.text[at] != "limited" or self._before(at) not in _BE:
+            return False
+        clause = self.text[max(0, at - 40) : at]
+        return any(self.lore.nouns.get(word) == "touch" for word in clause)
 
     def _compares(self, at: int) -> bool:
         """Not "no longer", "one or more", "to better manage", "less driven"."""

@@ -16,7 +16,7 @@ from ingest.stance import Speaker, stance
 
 __all__ = ["EXTRACTOR", "Direction", "Impact", "impacts", "variable_id"]
 
-_RULES = 2  # raised when effects.py reads otherwise, so that what is stored is read again
+_RULES = 3  # raised when effects.py reads otherwise, so that what is stored is read again
 EXTRACTOR = f"{_RULES}-{taxonomy().fingerprint}"
 
 # They speak of effects of rules. Law, filings, guides and headlines of notices speak of other things in the same words.

@@ -704,10 +704,11 @@ class _Fold:
         until = f" until {_shown(event.on)}" if event.on and event.role is Role.END else ""
         if event.kind is EventKind.EXEMPTED and (end := first_business_day(event.relative or "")):
             until = f" until {event.relative} ({_shown(end)})"
+        said = [name for name in event.sections if names.bears_on(name, self.section)]
         of = (
             ""
             if whole
-            else f" of {', '.join(event.sections)}"
+            else f" in part ({', '.join(said)})"
             if not self._covered(known)
             else " of certain of its requirements"
             if self._partly(known)
@@ -962,7 +963,8 @@ def _made(making: _Rulemaking) -> str:
     event = making.adopted.event
     if event.kind is EventKind.EFFECTIVE and event.about is not About.OWN and event.on:
         return f"effective {_shown(event.on)}"
-    return f"adopted{_acted(making.adopted)}"
+    said = (k for k in (making.adopted, *making.said) if k.event.role is Role.ACTION and k.event.on)
+    return f"adopted{_acted(next(said, making.adopted))}"
 
 
 def _acted(known: Known) -> str:

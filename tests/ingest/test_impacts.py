@@ -39,6 +39,7 @@ def said(sentence: str) -> dict[str, Direction]:
         ("The lamp rule would improve spreads.", {"quoted_spread": DOWN}),
         ("There will be a decrease in the number of fails to deliver.", {"settlement": DOWN}),
         ("The lamp rule resulted in longer queues.", {"queue": UP}),
+        ("We expected displayed depth at the best price to fall.", {"depth": DOWN}),
     ],
 )  # fmt: skip
 def test_words_of_change_tell_the_direction(sentence: str, wanted: dict[str, Direction]) -> None:
@@ -183,6 +184,14 @@ def test_ingest_leaves_no_document_unread(sample_home: Path) -> None:
     with Catalog(sample_home) as catalog:
         assert catalog.unread(KIND, EXTRACTOR) == []
         assert complete(catalog, catalog.documents()) == 0
+
+
+def test_an_impact_that_is_limited_limits_nothing() -> None:
+    words = (
+        "The impact of the lamp rule, if any, on liquidity, spreads and volatility will be limited."
+    )
+
+    assert DOWN not in said(words).values()
 
 
 @pytest.mark.parametrize(
