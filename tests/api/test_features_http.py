@@ -17,12 +17,14 @@ from api.app import create_app
 from api.deps import Opened
 from api.feature_forms import ARROW
 from api.folding import Here
+from ingest.catalog import Catalog
 from ingest.moment import now, to_micros
 from sentiment.features import SETS
 from sentiment.log import Tape
 from sentiment.read import Reader
 from tests.api.fakes import fake_services
 from tests.api.serving import an_item, scored, wait_until_folded
+from tests.ingest.test_rules_state import ALL as RULE_DOCUMENTS
 
 NAMES = ["sentiment_mean_1d", "volume_1d", "sentiment_mean_1m"]
 
@@ -52,6 +54,31 @@ def tape_of(app: FastAPI) -> Tape:
 def reader_of(app: FastAPI) -> Reader:
     opened: Opened = app.state.opened
     return opened.features.reader
+
+
+# ---- features of rules, from the documents of the same home
+
+
+def test_features_of_rules_come_with_the_state_of_the_rule_book(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "home") as catalog:
+        catalog.record(RULE_DOCUMENTS)
+    with fake_services(tmp_path / "home") as services:
+        app, head = create_app(services.settings, services), services.catalog.head()
+        with TestClient(app, base_url="http://127.0.0.1") as client:
+            asked = {"set": "regulation", "as_of": "2020-11-01T12:00:00-05:00"}
+            found = client.get("/v1/features/BAC", params=asked).json()
+            body = {"symbols": ["BAC"], "instants": [asked["as_of"]], "set": "regulation"}
+            matrix = client.post("/v1/features", json=body).json()
+            plain = client.get("/v1/features/BAC").json()
+
+    assert found["values"]["rule_611_days_to_effective"] == 1.0
+    assert found["status"]["rule_611_days_to_effective"] == "PRESENT"
+    assert found["values"]["rule_612_in_force"] is None
+    assert found["status"]["rule_612_in_force"] == "EMPTY"
+    assert found["receipt"]["rules"].startswith(f"{head}-")
+    assert matrix["rules"] == found["receipt"]["rules"]
+    assert list(found["values"].values()) == matrix["blocks"][0]["values"][0]
+    assert "rules" not in plain["receipt"]
 
 
 # ---- one symbol
