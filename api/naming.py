@@ -2,7 +2,10 @@
 
 import json
 import re
+import threading
+from collections import OrderedDict
 from datetime import datetime
+from pathlib import Path
 
 from ingest.catalog import Catalog, Filters, Held
 from ingest.errors import BadRequest, NotKnown
@@ -22,7 +25,7 @@ def document_named(catalog: Catalog, words: str, as_of: datetime | None = None) 
         number = re.sub(r"^(?:release\s+(?:no\.?\s*)?)", "", wanted)
         found = [
             held
-            for held in catalog.documents()
+            for held in _all(catalog)
             if wanted in (held.path.lower(), held.work_id) or number in (
                 (held.metadata.release or "").lower(), (held.metadata.fr_document or "").lower(),
                 (held.metadata.fr_citation or "").lower(),
@@ -30,6 +33,22 @@ def document_named(catalog: Catalog, words: str, as_of: datetime | None = None) 
         ]  # fmt: skip
     known = [held for held in found if as_of is None or held.known_at <= as_of]
     return max(known, key=lambda held: held.characters, default=None)
+
+
+_LOCK = threading.Lock()
+_HELD: OrderedDict[tuple[Path, int], list[Held]] = OrderedDict()
+_KEPT = 4
+
+
+def _all(catalog: Catalog) -> list[Held]:
+    """Every document held, read once for each state of the catalog: their metadata cost more than all else asked here."""
+    key = (catalog.home, catalog.head())
+    with _LOCK:
+        if key not in _HELD:
+            _HELD[key] = catalog.documents()
+            while len(_HELD) > _KEPT:
+                _HELD.popitem(last=False)
+        return _HELD[key]
 
 
 def documents_on(
