@@ -18,6 +18,7 @@ from typing import Any, TypedDict
 
 from agent import prompts
 from agent.asked import Chosen, lacking
+from agent.brief import asks_impact, brief
 from agent.cite import citation
 from agent.compose import Candidate, candidates, off_topic, select
 from agent.llm import complete
@@ -34,7 +35,7 @@ from agent.retrieve import Evidence, retrieve
 from agent.ruling import asks_state, ruling
 from agent.status import Rulebook, status_lines
 from agent.verify import admit, gate, trims
-from ingest.catalog import Catalog, Filters
+from ingest.catalog import Catalog, Filters, Held
 from ingest.embed import Embedder
 from ingest.errors import BadRequest, RegTapeError
 from ingest.index import Index
@@ -43,6 +44,7 @@ from ingest.rules.held import Book, open_book
 from ingest.stance import lead_in
 
 RETRIEVED = 12
+LOOKED_AT = 4  # passages of a release that the brief looks into
 _QUESTION_MOST = 2000  # characters; longer is a document, not a question
 
 
@@ -227,6 +229,13 @@ class Agent:
 
     # ---- details
 
+    def _look_into(self, answer: Answer, held: Held) -> list[Candidate]:
+        """The sentences of one document that are nearest to the question."""
+        evidence = self._retrieve(
+            answer.question, answer.as_of, LOOKED_AT, Filters(document=held.id)
+        )
+        return candidates(answer.question, evidence, self.catalog, self.index, self.embedder)
+
     def _retrieve(
         self, question: str, as_of: datetime, k: int, filters: Filters | None
     ) -> Evidence:
@@ -318,17 +327,28 @@ class Agent:
             fingerprint=self.fingerprint,
         )
         if rulebook := state.get("rulebook"):
-            self._tell_rules(answer, rulebook)
+            self._tell_rules(answer, rulebook, state)
         else:
             answer.status = status_lines(sentences, self.catalog, state["as_of"])
         return answer
 
-    def _tell_rules(self, answer: Answer, rulebook: Rulebook) -> None:
+    def _tell_rules(self, answer: Answer, rulebook: Rulebook, state: _State) -> None:
         """Add what the rules concerned were on the day asked about; of other documents, what they say of themselves."""
         cited = [c for s in answer.sentences for c in s.citations]
         told = [rulebook.status(section) for section in rulebook.concerned(cited)]
         answer.rules = tuple(rule for rule in told if rule)
         answer.on, answer.asked_by = rulebook.asked.on, rulebook.asked.words
+        if answer.rules and answer.sentences and asks_impact(answer.question):
+            with _timed(state, "brief") as say:
+                answer.brief = brief(
+                    answer.question,
+                    answer.rules[0],
+                    rulebook,
+                    state["found"],
+                    partial(self._look_into, answer),
+                )
+                lines = len(answer.brief.lines) if answer.brief else 0
+                say(f"{answer.rules[0].section}: {lines} lines")
         answer.status = status_lines(
             answer.sentences,
             self.catalog,

@@ -43,8 +43,10 @@ _FIRST = {
     Standing.PROPOSED: Part.PENDING, Standing.WITHDRAWN: Part.PENDING, Standing.ADOPTED: Part.PENDING,
     Standing.TO_BE_RESCINDED: Part.PENDING,
 }  # fmt: skip
-_PARTS = (Part.IN_FORCE, Part.PENDING, Part.RELIEF)
-_MINOR = re.compile(r"^(?:adopted by|comments|a change is proposed)")
+_APART = {Part.HISTORY, Part.CONFLICT, Part.GAP}
+_MINOR = re.compile(
+    r"^(?:adopted (?:on|by)|comments|a change is proposed|answers the proposal)", re.IGNORECASE
+)
 
 
 def asks_state(question: str) -> bool:
@@ -70,11 +72,8 @@ def ruling(question: str, rulebook: Rulebook) -> list[Candidate]:
 def _asked_lines(found: State, whole: bool, roles: Iterable[str]) -> list[Line]:
     if whole:
         first = _FIRST.get(found.standing, Part.IN_FORCE)
-        telling = [x for x in found.lines if x.part in _PARTS]
-        return sorted(
-            telling,
-            key=lambda x: (x.part is not first, _PARTS.index(x.part), bool(_MINOR.search(x.text))),
-        )
+        telling = [x for x in found.lines if x.part not in _APART]
+        return sorted(telling, key=lambda x: (x.part is not first, bool(_MINOR.search(x.text))))
     return [
         x
         for role in sorted(roles)

@@ -46,7 +46,7 @@ WORDS = {
     Standing.REMOVED: "removed",
 }
 _BINDS = {EventKind.ADOPTED, EventKind.EFFECTIVE, EventKind.COMPLIANCE}
-_SHOWN = {Part.IN_FORCE, Part.PENDING, Part.RELIEF, Part.CONFLICT, Part.GAP}
+_STATED = re.compile(r"^compliance date stated", re.IGNORECASE)  # of the past, and worth telling
 
 
 @dataclass
@@ -104,16 +104,16 @@ class Rulebook:
         if self.named:
             return self.named[:MOST_RULES]
         works = [self.catalog.document(c.document_id) for c in cited]
-        on = {names.base(s) for held in works for s in self._sections_of(held)}
+        on = {names.base(s) for held in works for s in self.sections_of(held)}
         if called := [s for s in self.called if not cited or names.base(s) in on]:
             return tuple(called[:MOST_RULES])
         quoted = [names.base(n.section) for c in cited for n in names.numbered(c.quote)]
         quoted = [s for s in quoted if s in on]
-        alone = [s for held in works[:1] for s in self._sections_of(held)] if works else []
+        alone = [s for held in works[:1] for s in self.sections_of(held)] if works else []
         found = names.unique(quoted or (alone if len(set(alone)) == 1 else ()))
         return tuple(s for s in found if self._speaks(s))[:MOST_RULES]
 
-    def _sections_of(self, held: Held) -> tuple[str, ...]:
+    def sections_of(self, held: Held) -> tuple[str, ...]:
         """Sections that a document is on: of its own events, else of its header."""
         own = names.unique(
             names.base(s) for k in self._own.get(held.work_id, ()) for s in k.event.sections
@@ -122,7 +122,7 @@ class Rulebook:
 
     def tells_of(self, held: Held, told: Iterable[RuleStatus]) -> bool:
         """Whether the state of one of these rules says what the document is worth."""
-        on = set(self._sections_of(held))
+        on = set(self.sections_of(held))
         return any(names.base(rule.section) in on for rule in told)
 
     def _speaks(self, section: str) -> bool:
@@ -138,7 +138,7 @@ class Rulebook:
             return None
         groups: dict[tuple[Part, str, str], list[Line]] = defaultdict(list)
         for line in found.lines:
-            if line.part in _SHOWN:
+            if line.part is not Part.HISTORY or _STATED.search(line.text):
                 source = EVENTS_FILE if line.laid else "documents"
                 groups[line.part, line.text, source].append(line)
         told = [
@@ -187,6 +187,17 @@ class Rulebook:
 
         return sorted(each.values(), key=rank)
 
+    def at(self, held: Held, start: int, end: int) -> EvidenceSentence:
+        """The labelled words at [start, end) of a document."""
+        return sentence_at(self.catalog, held, start, end)
+
+    def cited(self, quote: EvidenceSentence) -> Citation | None:
+        """A citation of a sentence that passes the gate and was known by `as_of`, else None."""
+        held = self.catalog.document(quote.document_id)
+        if held.known_at > self.as_of or not admit(quote, self.catalog.text(held.id)).passed:
+            return None
+        return citation(self.catalog, quote, force=self.force(quote, held))
+
     def _cite(self, quote: EvidenceSentence, known: Known) -> Citation:
         # The rulebook may know a document's public moment where the catalog has but a late bound.
         better = known.known_at if known.held.known_at > self.as_of else None
@@ -233,7 +244,8 @@ class Rulebook:
             for line in lines:
                 adopted = _adopting(line)
                 if adopted and known_day(adopted) > since:
-                    return f"proposed; {line.text.partition(',')[0]} since, perhaps otherwise"
+                    by = ADOPTED_BY.match(line.text)
+                    return f"proposed; adopted by {by[1] if by else line.text} since, perhaps otherwise"
         return "proposed, not adopted"
 
     def _adopted(self, quote: EvidenceSentence, held: Held) -> str:
@@ -253,10 +265,10 @@ class Rulebook:
             if adopted is None or all(k.held.work_id != held.work_id for k in line.basis):
                 continue
             if line.part is Part.HISTORY:
-                newer = next(
-                    (x.text for x in found.lines if x.part is Part.IN_FORCE and _adopting(x)), ""
+                newer = (
+                    ADOPTED_BY.match(x.text) for x in found.lines if x.part is not Part.HISTORY
                 )
-                by = newer.partition(",")[0].removeprefix("adopted by ")
+                by = next((m[1] for m in newer if m), "")
                 return f"as adopted then; amended since by {by}" if by else ""
             standing = found.with_file
             if standing in (Standing.IN_FORCE, Standing.TO_BE_RESCINDED, Standing.UNKNOWN):
@@ -276,7 +288,7 @@ class Rulebook:
 
     def _relevant(self, quote: EvidenceSentence, held: Held) -> tuple[str, ...]:
         """Of the sections a release is on: those its quote names, else those asked about, else all if they are few."""
-        own = set(self._sections_of(held))
+        own = set(self.sections_of(held))
         quoted = {
             names.base(n.section) for n in names.numbered(" ".join((*quote.path, quote.text)))
         } & own
@@ -284,12 +296,14 @@ class Rulebook:
         return tuple(sorted(quoted or asked or (own if len(own) <= MOST_RULES else ())))
 
 
+# What ingest.rules.state says of an adoption, and by what.
+ADOPTED_BY = re.compile(r"adopted (?:on \w+ \d+, \d{4},? )?by ([^,]+)", re.IGNORECASE)
 _DUE = re.compile(r"^(?:not yet effective|compliance required from|compliance \w+ \d)")
 
 
 def _adopting(line: Line) -> Known | None:
     """The adoption that a line tells of."""
-    return line.basis[0] if line.basis and line.text.startswith("adopted by") else None
+    return line.basis[0] if line.basis and ADOPTED_BY.match(line.text) else None
 
 
 def name_of(section: str) -> str:

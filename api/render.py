@@ -60,9 +60,10 @@ def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> N
         _sentence(sentence, force, console)
     if answer.brief:
         _brief(answer.brief, console)
-    if answer.rules or answer.status:
+    untold = [r for r in answer.rules if not answer.brief or r.section != answer.brief.section]
+    if untold or answer.status:
         _heading(console, "Status")
-    for rule in answer.rules:
+    for rule in untold:
         _rule(rule, console)
     for line in answer.status:
         paragraph(console, f"• {line}", indent="  ", first="")
