@@ -1,7 +1,8 @@
 """The rule book of a home in, the regulatory features of the catalogue (sentiment/features.py) out.
 
-The values are the same for every symbol: the rules that the documents speak of hold for the market, and too few of the
-effects that they state name a group of instruments to be counted by group.
+The values are the same for every symbol: the rules that the documents speak of hold for the market, and of the effects that
+they state too few name a group of instruments to be counted by group (35 of 615 sentences of the Commission's that tell a
+direction, in the shared corpus; 16 of them "Nasdaq stocks").
 
 A value at T rests on the documents whose public moment is not after T, of the first HEAD that the catalog recorded. What is
 recorded later adds to the past only at a later head. A receipt names the state of the rule book that was read, HEAD-HASH, so
@@ -48,7 +49,7 @@ METHOD = 1  # raise it whenever the same book gives other numbers
 LOOK_SECONDS = 0.5  # how often a server looks whether documents were added, at most
 _REST_SECONDS = 0.005  # between sections, so that reads beside are not delayed
 _BUSY = 20  # a refresh is followed by this many times its length without one
-_STATES, _SECTIONS = 8, 512  # kept
+_STATES, _SECTIONS, _TABLES = 8, 512, 32  # kept
 
 _NEVER = np.iinfo(np.int64).min
 
@@ -70,7 +71,8 @@ class Rules:
     ) -> None:
         self.state = f"{head}-{_hash(book)}"
         self._book, self._stated, self._known = book, stated, known
-        self._tables: dict[tuple[Feature, ...], _Table] = {}
+        self._sections: dict[str, tuple[Turn, ...]] = {}
+        self._tables: OrderedDict[tuple[Feature, ...], _Table] = OrderedDict()
         self._pressed: tuple[Pressed, ...] | None = None
         self._lock = threading.RLock()
 
@@ -79,24 +81,34 @@ class Rules:
         key = tuple(features)
         table = self._tables.get(key)
         if table is None:
-            with self._lock:
-                table = self._tables[key] = _Table([self._steps(each) for each in key], key)
+            table = self._table(key)
         return table.at(instants)
+
+    def _table(self, features: tuple[Feature, ...]) -> "_Table":
+        with self._lock:
+            made = self._tables[features] = _Table([self._steps(f) for f in features], features)
+            while len(self._tables) > _TABLES:
+                self._tables.popitem(last=False)
+        return made
 
     def prepare(self) -> None:
         """Work out all that any feature rests on, at leisure."""
         for section in sorted({f.subject for f in FEATURES.values() if f.measure in _OF_A_SECTION}):
-            self._known.of(self._book, section)
+            self._turns(section)
             time.sleep(_REST_SECONDS)
-        self._pressures()
+        every = [f for f in FEATURES.values() if f.scope == "regulation"]
+        self.values(every, np.zeros(1, np.int64), "")  # tables and calendars too
+
+    def _turns(self, section: str) -> tuple[Turn, ...]:
+        if section not in self._sections:
+            self._sections[section] = self._known.of(self._book, section)
+        return self._sections[section]
 
     def _steps(self, feature: Feature) -> "_Steps":
         if feature.measure == "pressure":
             return [(p.at, float(p.by_variable.get(feature.subject, 0))) for p in self._pressures()]
         read = _OF_A_SECTION[feature.measure]
-        return [
-            (turn.at, read(turn.reading)) for turn in self._known.of(self._book, feature.subject)
-        ]
+        return [(turn.at, read(turn.reading)) for turn in self._turns(feature.subject)]
 
     def _pressures(self) -> tuple[Pressed, ...]:
         with self._lock:
@@ -119,7 +131,7 @@ class Rules:
             )
         works = {work: found for work, found in works.items() if any(p.signs for p in found)}
         sections = sections_pushed(self._book, works)
-        found = pressures([self._known.of(self._book, s) for s in sections], works)
+        found = pressures([self._turns(s) for s in sections], works)
         first = to_micros(self._book.events[0].known_at)
         if not found or found[0].at > first:
             yield Pressed(first, {})
