@@ -263,17 +263,56 @@ def measure(
     examples=(
         "regtape eval retrieval OBLIQA --split dev --json",
         "regtape eval retrieval OBLIQA --split dev --questions 300 --keep FOLDER",
+        "regtape eval retrieval --financebench questions.jsonl --pdfs PDFS --keep FOLDER",
     ),
 )
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument(
+    "folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
 @click.option("--split", default="test", show_default=True, help="Of qrels/, e.g. dev.")
+@click.option(
+    "--financebench", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="QUESTIONS.jsonl",
+    help="Instead of FOLDER: questions with gold pages, over --pdfs.",
+)  # fmt: skip
+@click.option(
+    "--pdfs",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder of their PDFs.",
+)
 @click.option("--questions", type=click.IntRange(1), help="So many of them, drawn by a fixed seed.")
 @click.option(
     "--keep", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
     help="Keep the index there, and take it from there the next time.",
 )  # fmt: skip
-def command(folder: Path, split: str, questions: int | None, keep: Path | None) -> int:
+def command(
+    folder: Path | None,
+    split: str,
+    financebench: Path | None,
+    pdfs: Path | None,
+    questions: int | None,
+    keep: Path | None,
+) -> int:
     """Rank the passages of FOLDER (corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv) for each judged question, with BM25 beside."""
+    if (folder is None) == (financebench is None) or (financebench is None) != (pdfs is None):
+        raise click.UsageError("name a BEIR folder, or --financebench with --pdfs")
+    home = keep or Path(tempfile.mkdtemp(prefix="regtape-retrieval-"))
+    try:
+        if financebench is not None and pdfs is not None:
+            found = _pages(financebench, pdfs, home, questions)
+        else:
+            assert folder is not None
+            found = _passages(folder, split, home, questions)
+    finally:
+        if keep is None:
+            shutil.rmtree(home, ignore_errors=True)
+    if wants_json():
+        print_json(found)
+    else:
+        click.echo(table(found))
+    return DONE
+
+
+def _passages(folder: Path, split: str, home: Path, questions: int | None) -> dict[str, Any]:
     from api.console import progress
     from ingest.embed import open_embedder
 
@@ -282,29 +321,35 @@ def command(folder: Path, split: str, questions: int | None, keep: Path | None) 
     embedder = open_embedder(
         chosen.embedder, threads=chosen.threads, cache_dir=chosen.models_folder
     )
-    home = keep or Path(tempfile.mkdtemp(prefix="regtape-retrieval-"))
-    try:
-        with progress("eval", "steps") as tell:
-            found = measure(beir, home, embedder, questions=questions, progress=tell)
-    finally:
-        if keep is None:
-            shutil.rmtree(home, ignore_errors=True)
-    found = {
-        "task": "retrieval", "dataset": f"{folder.name}/{split}", "passages": len(beir.passages),
-        "embedder": embedder.name, **found,
-    }  # fmt: skip
-    if wants_json():
-        print_json(found)
-    else:
-        click.echo(table(found))
-    return DONE
+    with progress("eval", "steps") as tell:
+        found = measure(beir, home, embedder, questions=questions, progress=tell)
+    of = {"dataset": f"{folder.name}/{split}", "passages": len(beir.passages)}
+    return {"task": "retrieval", **of, "embedder": embedder.name, **found}
+
+
+def _pages(path: Path, pdfs: Path, home: Path, questions: int | None) -> dict[str, Any]:
+    from api.console import progress
+    from eval import financebench
+
+    usual = settings()
+    chosen = usual.model_copy(update={"home": home, "models": usual.models_folder})
+    asked = financebench.read_questions(path)
+    if questions is not None and questions < len(asked):
+        picks = np.random.default_rng(SEED).permutation(len(asked))[:questions]
+        asked = [asked[at] for at in sorted(picks.tolist())]
+    with progress("eval", "steps") as tell:
+        found = financebench.measure(asked, pdfs, chosen, progress=tell)
+    return {"task": "retrieval", "dataset": path.name, "embedder": chosen.embedder, **found}
 
 
 def table(found: Mapping[str, Any]) -> str:
     """A line a stage, a column a figure."""
-    names = list(found["groups"][STAGES[0]])
-    lines = [f"{'':<10}" + "".join(f"{name:>12}" for name in names)]
+    names = list(found["metrics"])
+    width = max(map(len, found["groups"])) + 2
+    lines = ["".ljust(width) + "".join(f"{name:>12}" for name in names)]
     for stage, figures in found["groups"].items():
-        lines.append(f"{stage:<10}" + "".join(f"{figures[name]['value']:>12.4f}" for name in names))
-    lines.append(f"{found['n']} questions over {found['passages']} passages")
+        lines.append(
+            stage.ljust(width) + "".join(f"{figures[name]['value']:>12.4f}" for name in names)
+        )
+    lines.append(f"{found['n']} questions of {found['dataset']}")
     return "\n".join(lines)
