@@ -59,6 +59,12 @@ _NUMBERS = {
     ValueKind.MONEY, ValueKind.RATE, ValueKind.COUNT, ValueKind.DURATION, ValueKind.DATE, ValueKind.CYCLE,
 }  # fmt: skip
 _TERM = 5  # words of the longest term of the taxonomy that a question is searched for
+_ROLED = {ValueKind.MONEY, ValueKind.RATE, ValueKind.DURATION, ValueKind.CYCLE}
+_BEFORE = re.compile(r"^(?:Before|Prior to|Until) (?:the|these|this|its)\b", re.IGNORECASE)
+_PRICED = re.compile(
+    r"\b(?:priced|prices?|less than|more than|equal to|greater than|below|above|at least)\b[\w\s]{0,12}$"
+)
+_SHARED = 3  # terms that two sentences share, if numbers of one role in them are before and after
 _LINES = 3  # of each part
 _EFFECTS = 6  # variables
 _DOCUMENTS = 5  # read for effects
@@ -130,7 +136,12 @@ class _Reader:
 
     def _numbers(self) -> Iterator[BriefLine]:
         seen: set[tuple[str, str]] = set()
-        for line in (*self._of_texts(), *self._of_sentences(), *self._of_pairs()):
+        for line in (
+            *self._of_texts(),
+            *self._of_sentences(),
+            *self._of_roles(),
+            *self._of_pairs(),
+        ):
             key = (line.label, line.text)
             if key not in seen:
                 seen.add(key)
@@ -138,12 +149,10 @@ class _Reader:
 
     def _of_texts(self) -> Iterator[BriefLine]:
         """Out of the two newest wordings of the section that are held."""
-        texts = list(self._wordings())
-        for (old, low), (new, high) in zip(texts[1:2], texts[:1], strict=True):
-            before, after = (
-                self.catalog.text(old.id)[slice(*low)],
-                self.catalog.text(new.id)[slice(*high)],
-            )
+        texts = list(self._wordings())[:2]
+        for (new, high), (old, low) in pairwise(texts):
+            before = self.catalog.text(old.id)[slice(*low)]
+            after = self.catalog.text(new.id)[slice(*high)]
             for p in compare(before, after).parameters:
                 quotes = (
                     self.rulebook.at(old, low[0] + p.before_quote[0], low[0] + p.before_quote[1]),
@@ -177,6 +186,22 @@ class _Reader:
                     f"{pair[0].text} → {pair[1].text}",
                     (c.quote,),
                 )
+
+    def _of_roles(self) -> Iterator[BriefLine]:
+        """Out of a sentence on the law before and one on what was adopted, each with a number of one role: a cap, say."""
+        adopted = [c for c in self._own() if c.quote.stage is Stage.ADOPTED]
+        for old in (
+            c
+            for c in self._on()
+            if c.quote.stage is Stage.PRIOR_LAW or _BEFORE.search(c.quote.text)
+        ):
+            for new in adopted:
+                shared = {t for t in old.have & new.have if not any(x.isdigit() for x in t)}
+                pair = _of_one_role(old.quote.text, new.quote.text) if new is not old else None
+                named = self.section in self._named(old.quote.text)
+                if pair and named and len(shared) >= _SHARED:
+                    text = f"{pair[0].text} → {pair[1].text}"
+                    yield from self._line(pair[0].role, text, (old.quote, new.quote))
 
     def _of_pairs(self) -> Iterator[BriefLine]:
         """Out of two sentences on one thing, an old one and a new one."""
@@ -402,6 +427,25 @@ def _from_to(sentence: str, start: int) -> tuple[Value, Value] | None:
         ):
             return before, after
     return None
+
+
+def _of_one_role(old: str, new: str) -> tuple[Value, Value] | None:
+    """The first numbers of the two that do the same and differ."""
+    for after in _roled(new):
+        for before in _roled(old):
+            same = (before.kind, before.unit, before.role) == (after.kind, after.unit, after.role)
+            if same and before.key != after.key:
+                return before, after
+    return None
+
+
+def _roled(sentence: str) -> list[Value]:
+    """Numbers that do something, but for those that only say which prices are meant ("priced at $1.00 or more")."""
+    return [
+        v
+        for v in values(sentence)
+        if v.kind in _ROLED and v.role and not _PRICED.search(sentence[: v.start])
+    ]
 
 
 def _on_one_thing(one: Candidate, other: Candidate) -> bool:
