@@ -1,14 +1,28 @@
 """What a person sees: sources under sentences, secondary sources marked, no document in command of the terminal."""
 
 import io
+import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from agent.reply import (
+    EVENTS_FILE,
+    Brief,
+    BriefLine,
+    Dropped,
+    Part,
+    Reason,
+    RuleStatus,
+    Speaker,
+    Stage,
+    Standing,
+    Told,
+)
 from agent.reply import Answer as Reply
-from agent.reply import Dropped, Reason, Speaker, Stage
 from api.render import show_answer, show_passages
 from api.schemas import Answer, Passage
 from ingest.catalog import Catalog
@@ -21,6 +35,26 @@ def _reply(tmp_path: Path) -> Reply:
     with Catalog(tmp_path / "home") as catalog:
         fill(catalog)
         return an_answer(catalog)
+
+
+def with_rules(reply: Reply) -> Reply:
+    """The answer with the state of its rule, as the rulebook and the events file tell it, and a brief."""
+    (citation,) = reply.sentences[0].citations
+    rule = RuleStatus(
+        "1.1", date(2024, 3, 4), Standing.IN_FORCE, Standing.VACATED, date(2024, 3, 4), "Rule 1 (17 CFR 1.1): in force.",
+        (
+            Told(Part.IN_FORCE, "Effective since May 3, 2020", "documents", False, (citation,)),
+            Told(Part.RELIEF, "A court vacated it (1 F.3d 1)", EVENTS_FILE, False, ()),
+        ),
+    )  # fmt: skip
+    line = BriefLine("cap", "two lamps → one lamp", (citation,))
+    return replace(
+        reply,
+        rules=(rule,),
+        on=date(2024, 3, 4),
+        asked_by="as of March 4, 2024",
+        brief=Brief("2.2", rule.on, "Rule 2.", changes=(line,)),
+    )
 
 
 def shown(reply: Reply, *, steps: bool = False, width: int = 80) -> str:
@@ -112,3 +146,41 @@ def test_a_passage_is_shown_without_the_heading_named_above_it(tmp_path: Path) -
     show_passages([Passage.model_validate(passage)], Console(file=out, width=90))
 
     assert out.getvalue().count("I. Lamps") == 1
+
+
+def test_the_state_of_a_rule_is_shown_with_its_quotes_and_the_events_file_apart(
+    reply: Reply,
+) -> None:
+    words = shown(with_rules(reply))
+
+    assert "Rule 1 (17 CFR 1.1): in force." in words
+    assert "• in force: Effective since May 3, 2020 [1]" in words
+    assert "A court vacated it (1 F.3d 1) (events file)" in " ".join(words.split())
+    assert "asked about 2024-03-04 (“as of March 4, 2024”)" in " ".join(words.split())
+
+
+def test_a_brief_shows_each_part_and_which_are_empty(reply: Reply) -> None:
+    words = shown(with_rules(reply))
+
+    assert "• cap: two lamps → one lamp [1]" in words
+    assert words.count("nothing found in the documents held") == 4
+
+
+def test_what_was_not_in_force_is_marked_under_its_sentence(reply: Reply) -> None:
+    (sentence,) = reply.sentences
+    (citation,) = sentence.citations
+    marked = replace(sentence, citations=(replace(citation, force="proposed, not adopted"),))
+
+    assert "  (proposed, not adopted)" in shown(replace(reply, sentences=(marked,)))
+
+
+def test_json_says_with_whose_word_each_line_is(reply: Reply) -> None:
+    told = json.loads(Answer.of(with_rules(reply)).model_dump_json())
+
+    lines = told["rules"][0]["lines"]
+    assert lines[0]["text"].endswith("according to the documents held, through 2024-03-04.")
+    assert lines[1]["text"].endswith("according to the events file, not to a document held.")
+    assert [lines[0]["citations"], lines[1]["citations"]] == [[1], []]
+    assert told["brief"]["changes"] == [
+        {"label": "cap", "text": "two lamps → one lamp", "citations": [1]}
+    ]
