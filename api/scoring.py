@@ -29,7 +29,7 @@ from ingest.moment import now
 POLL_SECONDS = 0.01  # how much later than it could a score comes, at most, where another process logged the item
 # Items scored together: a small batch costs throughput of a backlog, a large one makes what comes in live wait for it.
 _TOGETHER = 32
-_LATE = timedelta(seconds=1)  # an item that has waited so long is not scored idly
+_LATE = timedelta(seconds=0.1)  # an item that has waited so long is not scored idly
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # before another process is started
 _LIVED = 60.0  # seconds after which a process counts as having worked
 
