@@ -186,6 +186,8 @@ class Agent:
         with _timed(state, "weigh") as say:
             found = candidates(question, state["evidence"], self.catalog, self.index, self.embedder)
             ruled = ruling(question, rulebook) if rulebook else []
+            if ruled and rulebook and asks_state(question):
+                found = [c for c in found if rulebook.is_on(c.passage.document_id)]
             until = rulebook.moment if rulebook and rulebook.asked.words else None
             chosen = select(found, self.index, state["evidence"], ruled, until)
             lacks = self._lacking(state, chosen)

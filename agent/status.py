@@ -120,6 +120,11 @@ class Rulebook:
         )
         return own or tuple(names.base(s) for s in held.metadata.cfr_sections)
 
+    def is_on(self, document_id: str) -> bool:
+        """Whether a document is on a rule that the question names."""
+        named = {names.base(s) for s in self.named or self.called}
+        return not named.isdisjoint(self.sections_of(self.catalog.document(document_id)))
+
     def tells_of(self, held: Held, told: Iterable[RuleStatus]) -> bool:
         """Whether the state of one of these rules says what the document is worth."""
         on = set(self.sections_of(held))

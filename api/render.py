@@ -110,9 +110,9 @@ def _rule(rule: "RuleStatus", console: Console) -> None:
     for line in rule.lines:
         said = f"{line.line} (inferred)" if line.inferred else line.line
         by = f" ({line.source})" if line.source != "documents" else ""
-        paragraph(
-            console, f"• {line.part}: {said}{by} {_marks(line.citations)}".rstrip(), indent="    ", first="  ", marks=True
-        )  # fmt: skip
+        part = "stated" if line.part == "history" else line.part
+        words = f"• {part}: {said}{by} {_marks(line.citations)}".rstrip()
+        paragraph(console, words, indent="    ", first="  ", marks=True)
     console.print()
 
 
