@@ -32,8 +32,8 @@ from agent.reply import (
     Step,
 )
 from agent.retrieve import Evidence, retrieve
-from agent.ruling import asks_state, ruling
-from agent.status import Rulebook, status_lines
+from agent.ruling import asks_state, on_the_rule, ruling
+from agent.status import Rulebook, name_of, status_lines
 from agent.verify import admit, gate, trims
 from ingest.catalog import Catalog, Filters, Held
 from ingest.embed import Embedder
@@ -186,13 +186,15 @@ class Agent:
         with _timed(state, "weigh") as say:
             found = candidates(question, state["evidence"], self.catalog, self.index, self.embedder)
             ruled = ruling(question, rulebook) if rulebook else []
-            if ruled and rulebook and asks_state(question):
-                found = [c for c in found if rulebook.is_on(c.passage.document_id)]
+            if rulebook:
+                found = on_the_rule(question, rulebook, found, ruled)
             until = rulebook.moment if rulebook and rulebook.asked.words else None
             chosen = select(found, self.index, state["evidence"], ruled, until)
             lacks = self._lacking(state, chosen)
             if off_topic(chosen, state["evidence"], self.index):
                 lacks.append("no sentence bears on the question")
+            if not chosen and rulebook and rulebook.named:
+                lacks = [f"nothing on {', '.join(map(name_of, rulebook.named))} known by then"]
             if ruled and asks_state(question):
                 lacks = []  # the state of a rule is what was asked, and these quotes state it
             say(f"{len(chosen)} of {len(found)} sentences; {'; '.join(lacks) or 'nothing missing'}")

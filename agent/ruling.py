@@ -6,7 +6,7 @@ gate as any other sentence.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 
 from agent.asked import wanted_roles
@@ -44,9 +44,8 @@ _FIRST = {
     Standing.TO_BE_RESCINDED: Part.PENDING,
 }  # fmt: skip
 _APART = {Part.HISTORY, Part.CONFLICT, Part.GAP}
-_MINOR = re.compile(
-    r"^(?:adopted (?:on|by)|comments|a change is proposed|answers the proposal)", re.IGNORECASE
-)
+_MINOR = re.compile(r"^(?:adopted (?:on|by)|comments|a change is proposed)", re.IGNORECASE)
+_ASIDE = re.compile(r"^answers the proposal", re.IGNORECASE)
 
 
 def asks_state(question: str) -> bool:
@@ -69,10 +68,23 @@ def ruling(question: str, rulebook: Rulebook) -> list[Candidate]:
     return _distinct(found.values())[:MOST]
 
 
+def on_the_rule(
+    question: str, rulebook: Rulebook, found: list[Candidate], ruled: Sequence[Candidate]
+) -> list[Candidate]:
+    """For a question on the state or the dates of a rule, the sentences on that rule: another rule's dates mislead.
+
+    A rule that is only called by name, and of which the rulebook states nothing, may be another one than was meant.
+    """
+    whole = asks_state(question)
+    if not (whole or (rulebook.named and wanted_roles(question))) or not (rulebook.named or ruled):
+        return found
+    return [c for c in found if rulebook.is_on(c.passage.document_id) or rulebook.names_in(c.quote)]
+
+
 def _asked_lines(found: State, whole: bool, roles: Iterable[str]) -> list[Line]:
     if whole:
         first = _FIRST.get(found.standing, Part.IN_FORCE)
-        telling = [x for x in found.lines if x.part not in _APART]
+        telling = [x for x in found.lines if x.part not in _APART and not _ASIDE.search(x.text)]
         return sorted(telling, key=lambda x: (x.part is not first, bool(_MINOR.search(x.text))))
     return [
         x

@@ -57,6 +57,7 @@ class Rulebook:
     book: Book
     as_of: datetime
     asked: AskedDay
+    question: str
     named: tuple[str, ...]  # sections that the question names by number
     called: tuple[str, ...]  # and those it names by what they are called
     _states: dict[str, State]
@@ -67,7 +68,9 @@ class Rulebook:
         named, called = sections_named(question)
         today = as_of.astimezone(NEW_YORK).date()
         asked = asked_day(question, today, happened(book, named + called, as_of))
-        return cls(catalog, looking_back(book, asked.on, as_of), as_of, asked, named, called, {})
+        return cls(
+            catalog, looking_back(book, asked.on, as_of), as_of, asked, question, named, called, {}
+        )
 
     @property
     def moment(self) -> datetime:
@@ -101,7 +104,7 @@ class Rulebook:
         """Sections to tell the state of: those named by number; else by name, where a cited document is on them; else
         those that the quotes name, or that the first cited release is on alone.
         """
-        if self.named:
+        if self.named or _OTHER_RULE.search(self.question):
             return self.named[:MOST_RULES]
         works = [self.catalog.document(c.document_id) for c in cited]
         on = {names.base(s) for held in works for s in self.sections_of(held)}
@@ -125,6 +128,12 @@ class Rulebook:
         named = {names.base(s) for s in self.named or self.called}
         return not named.isdisjoint(self.sections_of(self.catalog.document(document_id)))
 
+    def names_in(self, quote: EvidenceSentence) -> bool:
+        """Whether a sentence, or a heading above it, names a rule that the question names."""
+        words = " ".join((quote.title, *quote.path, quote.text))
+        said = {names.base(n.section) for n in (*names.numbered(words), *names.called(words))}
+        return not said.isdisjoint(names.base(s) for s in self.named or self.called)
+
     def tells_of(self, held: Held, told: Iterable[RuleStatus]) -> bool:
         """Whether the state of one of these rules says what the document is worth."""
         on = set(self.sections_of(held))
@@ -143,7 +152,7 @@ class Rulebook:
             return None
         groups: dict[tuple[Part, str, str], list[Line]] = defaultdict(list)
         for line in found.lines:
-            if line.part is not Part.HISTORY or _STATED.search(line.text):
+            if _told_in_answers(line):
                 source = EVENTS_FILE if line.laid else "documents"
                 groups[line.part, line.text, source].append(line)
         told = [
@@ -303,12 +312,20 @@ class Rulebook:
 
 # What ingest.rules.state says of an adoption, and by what.
 ADOPTED_BY = re.compile(r"adopted (?:on \w+ \d+, \d{4},? )?by ([^,]+)", re.IGNORECASE)
+_OTHER_RULE = re.compile(r"\b(?:Rule|§) ?\d")  # of a number that is no section known
 _DUE = re.compile(r"^(?:not yet effective|compliance required from|compliance \w+ \d)")
 
 
 def _adopting(line: Line) -> Known | None:
     """The adoption that a line tells of."""
     return line.basis[0] if line.basis and ADOPTED_BY.match(line.text) else None
+
+
+def _told_in_answers(line: Line) -> bool:
+    """Whether a line is about what the rule is worth; where it came from is left to `regtape rule`."""
+    if line.text.lower().startswith("answers the proposal"):
+        return False
+    return line.part is not Part.HISTORY or bool(_STATED.search(line.text))
 
 
 def name_of(section: str) -> str:
