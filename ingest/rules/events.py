@@ -40,7 +40,7 @@ from ingest.sentences import sentences
 __all__ = ["EXTRACTOR", "About", "EventKind", "Role", "RuleEvent", "events"]
 
 # Raised whenever what is read changes, so that a home's stored events are read again.
-EXTRACTOR = "15"
+EXTRACTOR = "17"
 
 
 def events(document: Document) -> list[RuleEvent]:
@@ -401,6 +401,8 @@ class _Reader:
             return True
         if draft.kind not in (EventKind.EFFECTIVE, EventKind.COMPLIANCE):
             return False
+        if _TOLD_AS_DONE.search(said.flat):
+            return False
         made = self.meta.published_on
         if on and made and self.voice == "release" and on < made - _A_MONTH:
             return False  # no release takes effect before it is made
@@ -417,6 +419,10 @@ _ANY_RELEASE = frozenset(
     "proposing proposal proposed proposals release rule rules amendments amendment the and of adopting final "
     "re-opening reopening "
     "reproposing reproposal".split()
+)
+# "Effective July 3, 2007, the Commission eliminated former Rule 10a-1": what an earlier release did.
+_TOLD_AS_DONE = re.compile(
+    rf"\b[Ee]ffective {MONTH} \d{{1,2}}, \d{{4}}, (?:the Commission|we) \w+ed\b"
 )
 _FOUR_YEARS = 7_200  # releases
 _A_MONTH = timedelta(days=31)

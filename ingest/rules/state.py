@@ -905,6 +905,9 @@ def _same_rulemaking(making: _Rulemaking, known: Known, day: date) -> bool:
     release = making.adopted.event.release or making.adopted.held.metadata.release
     if known.event.release and known.event.release == release:
         return True
+    both_own = known.event.about is About.OWN and making.adopted.event.about is About.OWN
+    if both_own and known.event.release and release:
+        return False  # two releases of one summer are two rulemakings
     return abs((making.day - day).days) <= 120
 
 

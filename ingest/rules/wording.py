@@ -676,8 +676,6 @@ _SUBMITTED_BY = re.compile(rf"\bshould be submitted on or before (?P<when>{_DATE
 
 
 def _comments_due(flat: str) -> Iterator[Draft]:
-    if re.search(r"collections? of information", flat):
-        return  # on paperwork, not on the rule
     for pattern in (_COMMENTS_DUE, _GIVEN_TO, _SUBMITTED_BY):
         if match := pattern.search(flat):
             yield Draft(

@@ -324,3 +324,15 @@ def test_the_sample_is_told_right(
 def _sample_book(sample_home: Path) -> Book:
     with Catalog(sample_home) as catalog:
         return open_book(catalog, NOTHING_LAID)
+
+
+def test_what_an_earlier_release_did_is_not_the_effect_of_this_one(catalog: Catalog) -> None:
+    later = a_document(
+        "34-21", date(2023, 2, 1), ("SUMMARY", "The Commission is adopting amendments to Rule 611."),
+        ("DATES", "Effective Date: May 1, 2023."),
+        ("", "Effective July 3, 2007, the Commission eliminated Rule 610 and added Rule 611 of Regulation NMS."),
+    )  # fmt: skip
+
+    lines = on(kept(catalog, later), "2023-06-01").lines
+
+    assert not [line.text for line in lines if line.part is Part.CONFLICT]
