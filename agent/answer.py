@@ -280,8 +280,7 @@ class Agent:
         words = min([c.quote.text, *trims(c.quote.text)], key=len)
         lead = lead_in(c.quote.speaker, c.quote.stage, words)
         held = self.catalog.document(c.quote.document_id)
-        force = rulebook.force(c.quote, held) if rulebook else ""
-        cited = citation(self.catalog, c.quote, force=force)
+        cited = rulebook.cite(c.quote, held) if rulebook else citation(self.catalog, c.quote)
         return Sentence(words, (cited,), words == c.quote.text, lead), None
 
     def _rewritten(

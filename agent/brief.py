@@ -367,7 +367,8 @@ class _Reader:
     def _new(self, held: Held) -> bool:
         """Whether a document is later than the rulemaking before this one, and not after the day asked about."""
         return (
-            held.work_id not in self._past and self._since < known_on(held.known_at) <= self.rule.on
+            held.work_id not in self._past
+            and self._since < known_on(self.rulebook.public(held)) <= self.rule.on
         )
 
     @cached_property

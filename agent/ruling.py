@@ -59,8 +59,7 @@ def ruling(question: str, rulebook: Rulebook) -> list[Candidate]:
     found: dict[tuple[str, int], Candidate] = {}
     for section in rulebook.named or rulebook.called:
         for line in _asked_lines(rulebook.state(section), whole, roles):
-            searched = [k for k in line.basis if k.held.known_at <= rulebook.as_of]
-            for known in rulebook.best_first(section, searched)[:1]:
+            for known in rulebook.best_first(section, line.basis)[:1]:
                 quote = rulebook.quote(known)
                 if len(quote.text) <= _LONGEST:
                     key = (known.held.work_id, quote.start)

@@ -179,7 +179,7 @@ class Rulebook:
         likely = self.best_first(section, [k for line in lines for k in line.basis])
         quotes = [self.quote(known) for known in likely]
         cited = {
-            q.text: self._cite(q, k)
+            q.text: self.cite(q, k.held)
             for k, q in zip(likely, quotes, strict=True)
             if admit(q, self.catalog.text(q.document_id)).passed
         }
@@ -210,12 +210,16 @@ class Rulebook:
         held = self.catalog.document(quote.document_id)
         if held.known_at > self.as_of or not admit(quote, self.catalog.text(held.id)).passed:
             return None
-        return citation(self.catalog, quote, force=self.force(quote, held))
+        return self.cite(quote, held)
 
-    def _cite(self, quote: EvidenceSentence, known: Known) -> Citation:
-        # The rulebook may know a document's public moment where the catalog has but a late bound.
-        better = known.known_at if known.held.known_at > self.as_of else None
-        return citation(self.catalog, quote, known_at=better, force=self.force(quote, known.held))
+    def public(self, held: Held) -> datetime:
+        """Since when a document was public: the rulebook may know it where the catalog has but a late bound."""
+        return min(held.known_at, self.book.known.get(held.offset, (held.known_at, ""))[0])
+
+    def cite(self, quote: EvidenceSentence, held: Held) -> Citation:
+        """A citation of a sentence, with what it was worth on the day asked about."""
+        known_at = self.public(held) if held.known_at > self.as_of else None
+        return citation(self.catalog, quote, known_at=known_at, force=self.force(quote, held))
 
     def quote(self, known: Known) -> EvidenceSentence:
         """The passage that states an event; of a long one the sentence with its date, or its first."""
@@ -233,8 +237,9 @@ class Rulebook:
     def force(self, quote: EvidenceSentence, held: Held) -> str:
         """Why the content of a quote was not simply in force on the day asked about; "" where nothing says so."""
         on = self.asked.on
-        if known_on(held.known_at) > on and quote.stage is not Stage.PRIOR_LAW:
-            return f"from a later document, public since {shown(known_on(held.known_at))}"
+        public = known_on(self.public(held))
+        if public > on and quote.stage is not Stage.PRIOR_LAW:
+            return f"from a later document, public since {shown(public)}"
         own = self._own.get(held.work_id, [])
         kinds = {known.event.kind for known in own}
         only_proposes = EventKind.PROPOSED in kinds and not kinds & _BINDS
@@ -250,7 +255,7 @@ class Rulebook:
 
     def _proposed(self, held: Held, own: Sequence[Known]) -> str:
         sections = {names.base(s) for known in own for s in known.event.sections}
-        since = known_on(held.known_at)
+        since = known_on(self.public(held))
         for section in sections:
             lines = self.state(section).lines
             if any("proposal is withdrawn" in line.text for line in lines):
