@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from agent.reply import Part, RuleStatus, Standing, Told
+from api import schemas
 from api.app import STATUS, create_app
+from api.routes.ask import _told
 from api.services import Services
 from ingest.errors import BadRequest, Damaged, ModelMissing, OverBudget, RegTapeError
-from tests.api.fakes import LAMP, FakeAgent, fake_services
+from tests.api.fakes import LAMP, FakeAgent, an_answer, fake_services
 
 
 @pytest.fixture(name="services")
@@ -86,6 +91,23 @@ def test_events_come_in_order_and_end_with_done(client: TestClient) -> None:
     assert [name for name, _ in events] == ["step", "sentence", "citation", "done"]
     assert events[1][1]["citations"] == [events[2][1]["number"]]
     assert events[3][1]["status"][0].startswith("Lamps is a final rule")
+
+
+def test_quotes_of_a_rules_state_alone_are_sent_as_citations_too(services: Services) -> None:
+    answer = an_answer(services.catalog)
+    (citation,) = answer.sentences[0].citations
+    other = replace(citation, force="proposed, not adopted")
+    told = Told(Part.PENDING, "Proposed", "documents", False, (other,))
+    rule = RuleStatus(
+        "1.1", date(2024, 3, 4), Standing.PROPOSED, Standing.PROPOSED, date(2024, 3, 4), "Proposed.", (told,)
+    )  # fmt: skip
+
+    sent = b"".join(_told(schemas.Answer.of(replace(answer, rules=(rule,))))).decode()
+
+    events = events_of(sent)
+    assert [name for name, _ in events] == ["sentence", "citation", "citation", "done"]
+    assert events[2][1]["force"] == "proposed, not adopted"
+    assert events[3][1]["rules"][0]["lines"][0]["citations"] == [events[2][1]["number"]]
 
 
 def test_a_refusal_is_streamed_as_one(client: TestClient) -> None:
