@@ -306,13 +306,15 @@ class Rulebook:
         return ""
 
     def _relevant(self, quote: EvidenceSentence, held: Held) -> tuple[str, ...]:
-        """Of the sections a release is on: those its quote names, else those asked about, else all if they are few."""
+        """Of the sections a release is on: those its quote names, of these the ones asked about; else all if they are few."""
         own = set(self.sections_of(held))
         quoted = {
             names.base(n.section) for n in names.numbered(" ".join((*quote.path, quote.text)))
         } & own
         asked = {names.base(s) for s in self.named + self.called} & own
-        return tuple(sorted(quoted or asked or (own if len(own) <= MOST_RULES else ())))
+        return tuple(
+            sorted(quoted & asked or quoted or asked or (own if len(own) <= MOST_RULES else ()))
+        )
 
 
 # What ingest.rules.state says of an adoption, and by what.
