@@ -279,6 +279,9 @@ class _Fold:
             standing = self._relieved(rulemakings[-1], standing)
             if standing in _NOT_BINDING:
                 self.lines = [_no_longer_binding(line) for line in self.lines]
+            if standing is Standing.EXEMPTED:
+                newest = max(k.known_at for k in self._of(EventKind.EXEMPTED) if self._covered(k))
+                self.lines = [_before_relief(line, newest) for line in self.lines]
         standing = self._proposed(rulemakings, standing)
         if number := self._redesignated():
             self._say(Part.HISTORY, f"redesignated as {number} by Release {names.REDESIGNATED_BY}")
@@ -843,6 +846,16 @@ def _no_longer_binding(line: Line) -> Line:
     if line.part is not Part.IN_FORCE:
         return line
     words = line.text.replace("compliance required since", "compliance date stated:")
+    return replace(line, part=Part.HISTORY, text=words)
+
+
+def _before_relief(line: Line, newest: datetime) -> Line:
+    """A date still to come that was stated before the newest relief may be put off by it: it is what was stated."""
+    words = line.text.replace(
+        "compliance required from", "compliance date stated before the relief:"
+    )
+    if words == line.text or any(known.known_at >= newest for known in line.basis):
+        return line
     return replace(line, part=Part.HISTORY, text=words)
 
 

@@ -336,3 +336,20 @@ def test_what_an_earlier_release_did_is_not_the_effect_of_this_one(catalog: Cata
     lines = on(kept(catalog, later), "2023-06-01").lines
 
     assert not [line.text for line in lines if line.part is Part.CONFLICT]
+
+
+def test_a_date_to_come_that_newer_relief_may_put_off_is_not_pending(catalog: Catalog) -> None:
+    first = a_document(
+        "34-22", date(2021, 2, 1), ("", RELIEF_TITLE),
+        ("", "Compliance with Rule 611 is required. Reports under Rule 611 are due by May 2, 2022."),
+        doc_type=DocType.ORDER, title=RELIEF_TITLE,
+    )  # fmt: skip
+    again = a_document(
+        "34-23", date(2022, 2, 1), ("", RELIEF_TITLE), doc_type=DocType.ORDER, title=RELIEF_TITLE
+    )
+
+    before, after = (on(kept(catalog, first, again), day) for day in ("2022-01-10", "2022-03-01"))
+
+    assert "compliance required from May 2, 2022" in {line.text for line in before.lines}
+    assert "compliance date stated before the relief: May 2, 2022" in {x.text for x in after.lines}
+    assert after.standing is Standing.EXEMPTED
