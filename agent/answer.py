@@ -189,10 +189,13 @@ class Agent:
             if rulebook:
                 found = on_the_rule(question, rulebook, found, ruled)
             until = rulebook.moment if rulebook and rulebook.asked.words else None
-            chosen = select(found, self.index, state["evidence"], ruled, until)
-            lacks = self._lacking(state, chosen)
-            if off_topic(chosen, state["evidence"], self.index):
-                lacks.append("no sentence bears on the question")
+            for wide in (False, True):
+                chosen = select(found, self.index, state["evidence"], ruled, until, wide=wide)
+                lacks = self._lacking(state, chosen)
+                if off_topic(chosen, state["evidence"], self.index):
+                    lacks.append("no sentence bears on the question")
+                if not lacks:
+                    break
             if not chosen and rulebook and rulebook.named:
                 lacks = [f"nothing on {', '.join(map(name_of, rulebook.named))} known by then"]
             if ruled and asks_state(question):

@@ -234,10 +234,13 @@ def select(
     evidence: Evidence,
     given: Sequence[Candidate] = (),
     until: datetime | None = None,
+    *,
+    wide: bool = False,
 ) -> list[Candidate]:
     """The sentences to ship, in reading order: those given, then by document as first chosen, within it by place.
 
     until: the end of the day asked about, where the question names one; what was known later counts less.
+    wide: padding and all, for a question to which the short answer lacks something.
     """
     idf = {t: index.idf(t, evidence.view) for t in evidence.query.own_terms}
     total = sum(idf.values()) or 1.0
@@ -250,7 +253,8 @@ def select(
         if not any(_dates(c, role) for c in chosen):
             # A release may have several lines on one date: "for § 242.202T …", "for all others …".
             chosen += (lines or stated[:1])[:DATE_LINES]
-    left = [c for c in _near(left, evidence, roles) if c not in chosen]
+    near = left if wide else _near(left, evidence, roles)
+    left = [c for c in near if c not in chosen]
     parts = len(found[0].fits) if found else 0
     for part in range(parts):
         best = max(left, key=lambda c: c.score + c.fits[part], default=None)
@@ -261,7 +265,7 @@ def select(
     top = max((c.score for c in chosen[len(given) :]), default=0.0)
     while (
         left
-        and len(chosen) < (MOST_FOR_PARTS if parts else MOST_SENTENCES)
+        and len(chosen) < (MOST_FOR_PARTS if parts or wide else MOST_SENTENCES)
         and sum(len(c.quote.text) for c in chosen) < MOST_CHARACTERS
     ):
         documents = {c.passage.document_id for c in chosen}
@@ -269,7 +273,11 @@ def select(
             c.score
             + 1.5 * sum(idf[t] for t in idf if t in c.have and t not in covered) / total
             - _repeats(c, chosen)
-            - (OTHER_DOCUMENT if documents and c.passage.document_id not in documents else 0.0)
+            - (
+                OTHER_DOCUMENT
+                if c.passage.document_id not in documents and documents and not wide
+                else 0.0
+            )
             - (LATER if until and c.passage.known_at > until else 0.0)
             for c in left
         ]
