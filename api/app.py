@@ -72,7 +72,9 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
 
 async def _open(settings: Settings, services: Services | None, stack: AsyncExitStack) -> Opened:
     tape = stack.enter_context(open_tape(settings))
-    features = await stack.enter_async_context(open_features(settings, Metrics(), beside=services is None))
+    features = await stack.enter_async_context(
+        open_features(settings, Metrics(), beside=services is None)
+    )
     scorer = BackgroundScorer(settings, running=services is None, recorded=features.folding.wake)
     stack.push_async_callback(scorer.close)
     if services is None and settings.ask_workers:
