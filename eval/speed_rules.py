@@ -158,7 +158,7 @@ def _milliseconds(url: str) -> float:
 
 @regtape_command(
     "rules",
-    short_help="What reading rules adds to ingest, and how fast they are served.",
+    short_help="What reading rules adds to ingest, and their reads.",
     examples=('regtape eval speed rules "$REGTAPE_DATA/corpus" --json',),
 )
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
