@@ -190,6 +190,7 @@ class Beside:
 def _read_beside(settings: Settings, asked: Connection, heard: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it ends this one
     threading.Thread(target=die_with_parent, daemon=True).start()
+    os.nice(19)  # a feature read goes first; beside two busy programs a batch takes some 70 ms
     weights = source_weights(settings)
     with open_tape(settings) as tape:
         asked.send("open")

@@ -1,8 +1,8 @@
 """The rule book of a home in, the regulatory features of the catalogue (sentiment/features.py) out.
 
-The values are the same for every symbol: the rules that the documents speak of hold for the market, and of the effects that
-they state too few name a group of instruments to be counted by group (35 of 615 sentences of the Commission's that tell a
-direction, in the shared corpus; 16 of them "Nasdaq stocks").
+The values are the same for every symbol: the rules that the documents speak of hold for the market. Where their sentences name
+a group of instruments (ingest/rules/groups.toml), what they say of it is a feature of its own, `pressure_VARIABLE_GROUP`; who
+belongs to a group is for the reader of features to know.
 
 A value at T rests on the documents whose public moment is not after T, of the first HEAD that the catalog recorded. What is
 recorded later adds to the past only at a later head. A receipt names the state of the rule book that was read, HEAD-HASH, so
@@ -38,6 +38,7 @@ from api.rule_steps import (
 from ingest.catalog import Catalog, Held
 from ingest.errors import NotKnown
 from ingest.moment import to_micros
+from ingest.rules.groups import fingerprint as groups_fingerprint
 from ingest.rules.held import Book, Known, open_book, rebuild
 from ingest.rules.impacts import EXTRACTOR
 from ingest.rules.stated import Stated, stated_in
@@ -208,6 +209,7 @@ def _hash(book: Book) -> str:
     told = [
         METHOD,
         EXTRACTOR,
+        groups_fingerprint(),
         [_facts(known) for known in book.events],
         [asdict(laid) for laid in book.overlay],
         [(name, asdict(each)) for name, each in sorted(book.printed.items()) if name in releases],

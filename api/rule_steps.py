@@ -16,6 +16,7 @@ from ingest.civil import days
 from ingest.moment import NEW_YORK, end_of_day, from_micros, to_micros
 from ingest.rules import names
 from ingest.rules.events import About, EventKind
+from ingest.rules.groups import groups_in
 from ingest.rules.held import Book, Known
 from ingest.rules.state import Line, Part, Standing, State, known_day, state
 from ingest.rules.stated import Stated
@@ -243,7 +244,8 @@ def _midnight(day: date) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """From `at` on, µs, what the documents of a work say of a variable comes to: +1 up, -1 down."""
+    """From `at` on, µs, what the documents of a work say of a variable comes to: +1 up, -1 down; also, as "variable/group", of
+    what they say of it for a group of instruments."""
 
     at: int
     signs: Mapping[str, int]
@@ -262,7 +264,8 @@ def pushes(documents: Iterable[tuple[int, Iterable[Stated]]]) -> tuple[Push, ...
             sign = {"up": 1, "down": -1}.get(impact.direction, 0)
             if sign and impact.speaker == "Commission":
                 letters = "".join(filter(str.isalnum, impact.quote.lower()))[:UNIQUE_LETTERS]
-                seen.setdefault((impact.variable, letters), sign)
+                for group in ("", *sorted(groups_in(impact.quote))):
+                    seen.setdefault((f"{impact.variable}/{group}".rstrip("/"), letters), sign)
         total: dict[str, int] = {}
         for (variable, _), sign in seen.items():
             total[variable] = total.get(variable, 0) + sign

@@ -188,6 +188,18 @@ tick_size quoted_spread effective_spread depth queue access_fee_rebate routing o
 settlement off_exchange auction best_execution market_access volatility adverse_selection cost_of_capital reporting
 liquidity_general
 """.split()
+# Those of them that are told by group of instruments too, and the groups of ingest/rules/groups.toml.
+_BY_GROUP = "tick_size quoted_spread effective_spread depth access_fee_rebate volatility liquidity_general".split()
+_GROUPS = {
+    "tick_constrained": "stocks whose spread is held at the tick",
+    "wide_spread": "stocks of wide spreads or little trading",
+    "small_companies": "stocks of small companies",
+    "sub_dollar": "stocks below a dollar",
+    "funds": "exchange-traded funds and products",
+    "options": "listed options",
+    "over_the_counter": "equities traded over the counter",
+    "nasdaq_stocks": "stocks listed on Nasdaq",
+}
 
 
 def _declare() -> Iterator[Feature]:
@@ -252,6 +264,15 @@ def _declare_regulation() -> Iterator[Feature]:
             f" {variable.replace('_', ' ')} up by the Commission's own word, less those that push it down.",
             "rules", "no document known then states an event of any rule", subject=variable,
         )  # fmt: skip
+    for group, instruments in _GROUPS.items():
+        for variable in _BY_GROUP:
+            yield Feature(
+                f"pressure_{variable}_{group}", "regulation", "pressure", "",
+                "Rules proposed, adopted and not binding yet, or binding for less than a year, that push"
+                f" {variable.replace('_', ' ')} of {instruments} up by sentences of the Commission that name them, less those"
+                " that push it down.",
+                "rules", "no document known then states an event of any rule", subject=f"{variable}/{group}",
+            )  # fmt: skip
 
 
 FEATURES: Mapping[str, Feature] = MappingProxyType({f.name: f for f in _declare()})
@@ -284,13 +305,13 @@ feed_age_seconds feed_lag_seconds
 """
 SETS: Mapping[str, FeatureSet] = MappingProxyType(
     {
-        "all": FeatureSet("all", 2, "Every feature of the catalogue.", tuple(FEATURES)),
+        "all": FeatureSet("all", 3, "Every feature of the catalogue.", tuple(FEATURES)),
         "core50": FeatureSet(
             "core50", 1, "Fifty that a model of an order book begins with.", tuple(_CORE50.split())
         ),
         "regulation": FeatureSet(
             "regulation",
-            1,
+            2,
             "What the documents held say of rules, the same for every symbol.",
             tuple(name for name, each in FEATURES.items() if each.scope == "regulation"),
         ),

@@ -24,6 +24,7 @@ from ingest.known import identifiers, public_moment
 from ingest.moment import NEW_YORK, from_micros, to_micros
 from ingest.parse import parse
 from ingest.rules import names
+from ingest.rules.groups import groups, groups_in
 from ingest.rules.held import Book, Known, open_book
 from ingest.rules.state import state
 from ingest.rules.stated import stated_in
@@ -41,13 +42,15 @@ from tests.sentiment.featured import Clock, fill, resolver
 from tests.sentiment.test_read import instants
 
 ALL_OF_THEM = select(feature_set="regulation")
-EFFECT = "The Commission believes that the amendments will {verb} quoted spreads in NMS stocks. {n}"
+EFFECT = (
+    "The Commission believes that the amendments will {verb} quoted spreads in {of}NMS stocks. {n}"
+)
 
 
-def with_effect(arrival: Arrival, verb: str, n: int = 0) -> Arrival:
+def with_effect(arrival: Arrival, verb: str, n: int = 0, of: str = "") -> Arrival:
     """The same document with a sentence on spreads behind it."""
     document = arrival.document
-    text = f"{document.text}\n\n{EFFECT.format(verb=verb, n=n)}"
+    text = f"{document.text}\n\n{EFFECT.format(verb=verb, n=n, of=of)}"
     more = Section(len(document.text) + 2, len(text), ())
     document = replace(document, text=text, sections=(*document.sections, more))
     return replace(arrival, document=document, sha256=sha256(text.encode()).hexdigest())
@@ -136,8 +139,8 @@ class Oracle:
         }[measure]  # fmt: skip
         return None if day is None else float((day - on).days)
 
-    def _pressure(self, variable: str, at: int) -> float | None:
-        as_of = from_micros(at)
+    def _pressure(self, subject: str, at: int) -> float | None:
+        as_of, (variable, _, group) = from_micros(at), subject.partition("/")
         if not any(known.known_at <= as_of for known in self.book.events):
             return None
         sections = {names.base(s) for known in self.book.events for s in known.event.sections}
@@ -148,6 +151,7 @@ class Oracle:
             for each in self.stated:
                 known = self.book.known[each.held.offset][0] <= as_of
                 mine = each.held.work_id == work and each.impact.variable == variable
+                mine = mine and (not group or group in groups_in(each.impact.quote))
                 if known and mine and each.impact.speaker == "Commission":
                     up += each.impact.direction == "up"
                     down += each.impact.direction == "down"
@@ -267,6 +271,17 @@ def test_pressure_lasts_while_a_rule_is_pending_or_new(home: Path) -> None:
         0,
     ]
     assert value(rules, "pressure_depth", datetime(2020, 10, 1, tzinfo=UTC)) == 0
+
+
+def test_what_is_said_of_a_group_of_instruments_presses_there_and_on_the_whole(home: Path) -> None:
+    record(home, [with_effect(ALL[0], "narrow", of="tick-constrained ")])
+    rules, at = HomeRules(home).now(), datetime(2020, 2, 1, 17, tzinfo=UTC)
+
+    assert value(rules, "pressure_quoted_spread", at) == -1
+    assert value(rules, "pressure_quoted_spread_tick_constrained", at) == -1
+    assert value(rules, "pressure_quoted_spread_funds", at) == 0
+    assert value(rules, "pressure_depth_tick_constrained", at) == 0
+    assert np.isnan(value(rules, "pressure_quoted_spread_funds", datetime(2019, 1, 1, tzinfo=UTC)))
 
 
 def test_a_proposal_of_which_nothing_is_heard_presses_no_more(home: Path) -> None:
@@ -477,15 +492,22 @@ def test_an_export_goes_on_in_the_state_in_which_it_began(
 # ---- the catalogue
 
 
-def test_every_variable_of_the_taxonomy_has_its_pressure() -> None:
+def test_every_variable_of_the_taxonomy_has_its_pressure_and_some_by_every_group() -> None:
     pressures = [each.subject for each in ALL_OF_THEM if each.measure == "pressure"]
+    of_all = [subject for subject in pressures if "/" not in subject]
+    by_group = [subject.split("/") for subject in pressures if "/" in subject]
 
-    assert sorted(pressures) == sorted(taxonomy().variables)
+    assert sorted(of_all) == sorted(taxonomy().variables)
+    assert {group for _, group in by_group} == set(groups())
+    assert {variable for variable, _ in by_group} < set(of_all)
+    for each in ALL_OF_THEM:
+        if "/" in each.subject:
+            assert groups()[each.subject.split("/")[1]] in each.meaning
 
 
 def test_features_of_rules_can_be_computed_and_are_a_set() -> None:
     assert all(each.available and each.subject for each in ALL_OF_THEM)
-    assert select(feature_set="regulation@1") == ALL_OF_THEM
+    assert select(feature_set="regulation@2") == ALL_OF_THEM
     assert {each.scope for each in ALL_OF_THEM} == {"regulation"}
     assert [each for each in FEATURES.values() if each.scope == "regulation"] == list(ALL_OF_THEM)
 
