@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_two_servers_over_one_redis_answer_alike_and_one_outlives_the_other(tmp_
     ):
         for seed in range(4):
             post(first, rows(SYMBOLS, random.Random(seed)))
-        assert eventually(lambda: _offset(second) == _offset(first) > 12)
+        assert eventually(lambda: _settled(first, second))
         as_of = ask(first, "/v1/features/AAPL?set=all")["as_of"].replace("+", "%2B")
         path = f"/v1/features/AAPL?set=all&as_of={as_of}"
         told = [ask(port, path) for port in (first, second)]
@@ -60,6 +61,14 @@ def test_two_servers_over_one_redis_answer_alike_and_one_outlives_the_other(tmp_
     assert told[0]["values"] == told[1]["values"]
     assert any(value for value in told[0]["values"].values())
     assert again["values"] == told[0]["values"], "what comes later changes no read of the past"
+
+
+def _settled(first: int, second: int) -> bool:
+    """All is scored, and both have taken it in: else a score could come between two reads of one instant."""
+    before = _offset(first)
+    time.sleep(0.3)
+    waiting = ask(first, "/readyz")["news"]["waiting"]
+    return waiting == 0 and before == _offset(first) == _offset(second) > 12
 
 
 def _offset(port: int) -> int:

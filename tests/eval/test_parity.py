@@ -32,12 +32,12 @@ from sentiment.log import Tape
 from sentiment.store import MemoryStore
 
 SYMBOLS = MADE_UP_SYMBOLS[:8]
-# Without windows of sessions, whose calendar takes seconds to load.
+# Without windows of sessions, whose calendar takes seconds to load, and what rules give, which is null without documents.
 NAMES = tuple(
     name
     for name, feature in FEATURES.items()
     if feature.window in ("1m", "1d", "") or feature.measure in ("sentiment_mean", "volume", "rank")
-    if feature.window not in ("since_close", "since_open")
+    if feature.window not in ("since_close", "since_open") and feature.scope != "regulation"
 )  # fmt: skip
 
 

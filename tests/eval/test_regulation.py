@@ -8,6 +8,7 @@ import pytest
 from api.cli import run
 from eval.regulation import evaluate
 from ingest.catalog import Catalog
+from sentiment.features import select
 from tests.ingest.test_rules_state import ALL
 
 
@@ -24,7 +25,9 @@ def test_values_are_the_states_and_stay_at_their_head(home: Path) -> None:
 
     assert (found["oracle_mismatches"], found["append_mismatches"]) == (0, 0)
     assert found["foresight_mismatches"] == 0
-    assert report["metrics"]["append_mismatches"]["n"] == 3 * 80 * 71
+    assert report["metrics"]["append_mismatches"]["n"] == 3 * 80 * len(
+        select(feature_set="regulation")
+    )
     assert found["bulk_per_second"] > 0
 
 
