@@ -8,8 +8,9 @@ words; a sentence of the evidence ships verbatim, or cut where the gate allows, 
 stage. Each step may end in a refusal with its reason; no sentence left is one.
 """
 
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -40,11 +41,18 @@ from ingest.embed import Embedder
 from ingest.errors import BadRequest, RegTapeError
 from ingest.index import Index
 from ingest.moment import Clock, now
+from ingest.rules import names
 from ingest.rules.held import Book, open_book
 from ingest.stance import lead_in
 
 RETRIEVED = 12
+AMENDED_SINCE = 1.0  # off the score of a sentence, which is some 3 to 9
 LOOKED_AT = 4  # passages of a release that the brief looks into
+# Words of a question on what once was or was tried; any other is on the present.
+_OF_THE_PAST = re.compile(
+    r"\b(?:was|were|did|had|been|would|used to|former(?:ly)?|pilots?|temporary|(?:19|20)\d\d)\b",
+    re.IGNORECASE,
+)
 _QUESTION_MOST = 2000  # characters; longer is a document, not a question
 
 
@@ -79,6 +87,7 @@ class Agent:
     clock: Clock = now
     rules: bool = True
     _book: tuple[int, Book] | None = None
+    _past: tuple[tuple[object, ...], dict[str, frozenset[str]]] | None = None
     _graph: Any = None
 
     def ask(
@@ -132,15 +141,15 @@ class Agent:
 
         graph = StateGraph(_State)
         for name, step in (
-            ("retrieve", self._find),
             ("rules", self._read_rules),
+            ("retrieve", self._find),
             ("weigh", self._weigh),
             ("draft", self._draft),
         ):
             graph.add_node(name, step)
-        graph.add_edge(START, "retrieve")
-        graph.add_conditional_edges("retrieve", _unless_refused("rules", END))
-        graph.add_edge("rules", "weigh")
+        graph.add_edge(START, "rules")
+        graph.add_edge("rules", "retrieve")
+        graph.add_conditional_edges("retrieve", _unless_refused("weigh", END))
         graph.add_conditional_edges("weigh", _unless_refused("draft", END))
         graph.add_edge("draft", END)
         self._graph = graph.compile()
@@ -151,7 +160,11 @@ class Agent:
     def _find(self, state: _State) -> _State:
         with _timed(state, "retrieve") as say:
             evidence = self._retrieve(
-                state["question"], state["as_of"], RETRIEVED, state.get("filters")
+                state["question"],
+                state["as_of"],
+                RETRIEVED,
+                state.get("filters"),
+                self._over(state),
             )
             works = len({p.work_id for p in evidence.passages})
             say(
@@ -188,6 +201,7 @@ class Agent:
             ruled = ruling(question, rulebook) if rulebook else []
             if rulebook:
                 found = on_the_rule(question, rulebook, found, ruled)
+                found = self._of_now(question, rulebook, found)
             until = rulebook.moment if rulebook and rulebook.asked.words else None
             for wide in (False, True):
                 chosen = select(found, self.index, state["evidence"], ruled, until, wide=wide)
@@ -203,6 +217,19 @@ class Agent:
             say(f"{len(chosen)} of {len(found)} sentences; {'; '.join(lacks) or 'nothing missing'}")
         step: _State = {"found": found, "chosen": chosen, "lacks": lacks}
         return step if chosen and not lacks else step | {"refusal": Reason.NOT_FOUND}
+
+    def _of_now(self, question: str, rulebook: Rulebook, found: list[Candidate]) -> list[Candidate]:
+        """For a question on the present of a rule, what was the law until it was amended counts less."""
+        if _OF_THE_PAST.search(question) or not (rulebook.named or rulebook.called):
+            return found
+        document = self.catalog.document
+        weighed = [
+            replace(c, score=c.score - AMENDED_SINCE)
+            if rulebook.is_amended(c.quote, document(c.passage.document_id))
+            else c
+            for c in found
+        ]
+        return sorted(weighed, key=lambda c: -c.score)
 
     def _lacking(self, state: _State, chosen: Sequence[Candidate]) -> list[str]:
         """What the question asks for and the chosen sentences do not hold, in words."""
@@ -243,8 +270,24 @@ class Agent:
         )
         return candidates(answer.question, evidence, self.catalog, self.index, self.embedder)
 
+    def _over(self, state: _State) -> frozenset[str]:
+        """Works on rules that have come to nothing, where the question is on the present and names none of those rules."""
+        rulebook = state.get("rulebook")
+        if rulebook is None or _OF_THE_PAST.search(state["question"]):
+            return frozenset()
+        known = self.catalog.head(), *rulebook.known
+        if self._past is None or self._past[0] != known:
+            self._past = known, rulebook.over()
+        named = {names.base(section) for section in rulebook.named + rulebook.called}
+        return frozenset(work for work, on in self._past[1].items() if named.isdisjoint(on))
+
     def _retrieve(
-        self, question: str, as_of: datetime, k: int, filters: Filters | None
+        self,
+        question: str,
+        as_of: datetime,
+        k: int,
+        filters: Filters | None,
+        over: Collection[str] = (),
     ) -> Evidence:
         return retrieve(
             question,
@@ -254,6 +297,7 @@ class Agent:
             index=self.index,
             embedder=self.embedder,
             filters=filters,
+            over=over,
         )
 
     def _admitted(

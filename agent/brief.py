@@ -11,17 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from agent.compare import compare
 from agent.compose import Candidate
 from agent.parameters import Parameter, changed_parameters
 from agent.reply import EVENTS_FILE, Brief, BriefLine, Citation, Part, RuleStatus, Speaker, Stage
-from agent.status import ADOPTED_BY, Rulebook, known_on
+from agent.status import Rulebook
 from agent.values import Value, ValueKind, values
 from agent.verify import EvidenceSentence
 from ingest.catalog import Catalog, Filters, Held
 from ingest.document import Kind
+from ingest.moment import civil_day
 from ingest.rules import names
 from ingest.rules.held import Known
 from ingest.rules.impacts import Direction
@@ -71,6 +72,7 @@ _DOCUMENTS = 5  # read for effects
 _LOOKED_INTO = 3  # releases of the rulemaking searched besides
 _ON_ONE_THING = 0.45  # of the terms of two sentences, for their numbers to be compared
 _TELLING = {EventKind.ADOPTED, EventKind.PROPOSED}
+_STANDS = {Part.ADOPTED, Part.IN_FORCE}
 _OLD = {Stage.PRIOR_LAW, Stage.PROPOSED}
 _WORDS = {
     Direction.UP: "up", Direction.DOWN: "down", Direction.MIXED: "mixed", Direction.NONE: "no effect",
@@ -123,9 +125,9 @@ class _Reader:
 
     def changes(self) -> Iterator[BriefLine]:
         """Numbers before and after, else the sentences that state the change."""
-        made = list(self._numbers())
-        yield from made[:_LINES]
-        said = {c.quote for line in made[:_LINES] for c in line.citations}
+        made = [*islice(self._numbers(), _LINES), *self._adopting()]
+        yield from made
+        said = {c.quote for line in made for c in line.citations}
         telling = [
             c
             for c in self._own()
@@ -133,6 +135,14 @@ class _Reader:
             and c.quote.stage in (Stage.ADOPTED, Stage.PROPOSED) and c.quote.speaker is Speaker.COMMISSION
         ]  # fmt: skip
         yield from self._quoted(telling, max(1, _LINES - len(made)))
+
+    def _adopting(self) -> Iterator[BriefLine]:
+        """The sentence by which the newest version was adopted, where it says what that does."""
+        for told in self.rule.told:
+            for c in told.citations[:1]:
+                if told.part in _STANDS and c.stage is Stage.ADOPTED and _CHANGES.search(c.quote):
+                    yield BriefLine(str(c.stage), f"“{c.quote}”", (c,))
+                    return
 
     def _numbers(self) -> Iterator[BriefLine]:
         seen: set[tuple[str, str]] = set()
@@ -368,13 +378,13 @@ class _Reader:
         """Whether a document is later than the rulemaking before this one, and not after the day asked about."""
         return (
             held.work_id not in self._past
-            and self._since < known_on(self.rulebook.public(held)) <= self.rule.on
+            and self._since < civil_day(self.rulebook.public(held)) <= self.rule.on
         )
 
     @cached_property
     def _earlier(self) -> list[Known]:
         lines = self.rulebook.state(self.rule.section).lines
-        past = [x for x in lines if x.part is Part.HISTORY and ADOPTED_BY.match(x.text)]
+        past = [x for x in lines if x.part is Part.HISTORY and x.by]
         return [k for line in past for k in line.basis]
 
     @cached_property

@@ -1,14 +1,12 @@
 """A span of a held document in, its labelled sentence and its checked citation out."""
 
 import re
-from bisect import bisect_right
-from collections.abc import Sequence
 from datetime import datetime
 
 from agent.reply import Citation
 from agent.verify import EvidenceSentence, evidence_sentence
 from ingest.catalog import Catalog, Held
-from ingest.document import Kind, Section
+from ingest.document import Kind, section_at
 
 _JSON_BORDER = re.compile(
     r"""(?:^\{?"|\[+"?|(?<!\\)"\s*,\s*(?:"|\d|null)|"\s*[\]}]|"\s*:\s*[\["{])+"""
@@ -59,12 +57,6 @@ def citation(
         backfilled=held.backfilled,
         force=force,
     )
-
-
-def section_at(sections: Sequence[Section], offset: int) -> Section | None:
-    """The section that holds an offset, None between sections."""
-    at = bisect_right(sections, offset, key=lambda section: section.start) - 1
-    return sections[at] if at >= 0 and offset < sections[at].end else None
 
 
 def prose(text: str, start: int, end: int) -> tuple[int, int]:

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.asked import DATES, asks, counts, gives, wanted, wanted_counts, wanted_roles
-from agent.cite import prose, section_at
+from agent.cite import prose
 from agent.reply import Passage, Speaker, Stage
 from agent.retrieve import Evidence
 from agent.values import values
 from agent.verify import EvidenceSentence, evidence_sentence
 from ingest.catalog import Catalog
-from ingest.document import Kind, Section
+from ingest.document import Kind, Section, section_at
 from ingest.embed import Embedder
 from ingest.index import Index
 from ingest.sentences import sentences
@@ -89,11 +89,18 @@ NOTHING = np.zeros(len(FEATURES))
 WEIGHTS = np.array([2.5, 0.15, 2.0, 2.65, 1.15, 1.7, 1.15, -0.3, 0.8])
 
 
+# A release asks for comments in words that a question shares; what it asks answers nothing, unless that is the question.
+_IS_QUESTION = re.compile(r"\?[”\"’)\]]*$")
+_ON_QUESTIONS = re.compile(r"\b(?:ask(?:s|ed)?|comments?|questions?|requests?)\b", re.IGNORECASE)
+
+
 def candidates(
     question: str, evidence: Evidence, catalog: Catalog, index: Index, embedder: Embedder
 ) -> list[Candidate]:
     """Every sentence of the first passages, best first."""
     found = [c for passage in evidence.passages[:PASSAGES] for c in _of_passage(passage, catalog)]
+    if not _ON_QUESTIONS.search(question):
+        found = [c for c in found if not _IS_QUESTION.search(c.quote.text)]
     weigh = _Weigher(question, evidence, index)
     parts = [_Weigher(part, evidence, index, query_terms(part)) for part in asks(question)]
     rough = sorted(((weigh(c, 0.0), c) for c in found), key=lambda pair: -pair[0][1])

@@ -9,7 +9,7 @@ ties are broken by chunk id. Every constant was chosen on the dev questions.
 import re
 import tomllib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -18,15 +18,18 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.filings import asked_filings, filings_of
 from agent.reply import Passage
 from ingest.catalog import Catalog, Filters, Held
 from ingest.document import Authority, DocType, Kind
 from ingest.embed import Embedder
 from ingest.index import Index, Row, View
-from ingest.tokens import query_terms
+from ingest.tokens import query_pairs, query_terms
 
 CANDIDATES = 120  # taken from each of the two lists
 DENSE_SHARE = 0.5  # of the fused score
+# Of two terms that stand side by side in the question, for passages in which they do.
+PAIR_WEIGHT = 0.3
 NAME_WEIGHT = 0.8  # of a term that agent/names.toml added to the question
 PASSAGE_CHARACTERS = 1800  # a chunk is shown with its neighbours of the same section up to this
 NEIGHBOURS = 3  # on either side
@@ -43,6 +46,7 @@ _AUTHORITY_PRIOR = {
 _YEAR_BONUS = 0.15
 _RULE_BONUS = 0.05  # a document that says it concerns the rule that a question names by number
 _GUIDE_PENALTY = -0.05
+_OVER_PENALTY = -0.45
 # A release says what it does once in a sentence, up front; the sections that argue for it share more words with a question.
 _SUMMARY_BONUS, _UP_FRONT = 0.06, 0.25  # of a document's length
 _SUMMARY = re.compile(r"\b(?:summary|overview|introduction)\b", re.IGNORECASE)
@@ -69,10 +73,12 @@ Scored = tuple[float, Row]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question understood: term → weight, the years and rule numbers it names, its vector (dimensions,)."""
+    """A question understood: weights of its terms and of neighbours among them, the years and rule numbers it names, its
+    vector (dimensions,)."""
 
     words: str
     weights: dict[str, float]
+    pairs: dict[tuple[str, str], float]
     own_terms: tuple[str, ...]
     years: frozenset[int]
     rules: frozenset[str]
@@ -88,24 +94,42 @@ class Evidence:
     view: View
 
 
-def understand(question: str, embedder: Embedder) -> Query:
+def understand(question: str, embedder: Embedder, *, on_filings: bool = False) -> Query:
     """Terms with weights: the question's own, and at lower weight those that the field's names
-    add.
+    add. What it says on the form of the answer is not searched for, but for those names.
+    on_filings: whether the names of accounting count among them.
     """
-    own = query_terms(question)
+    sought = _without_instructions(question)
+    own = query_terms(sought)
     weights = dict.fromkeys(own, 1.0)
-    for phrase, added in _names():
+    for phrase, added in _names("names.toml") + (_names("accounts.toml") if on_filings else ()):
         if phrase.search(question):
             for term in query_terms(added):
                 weights.setdefault(term, NAME_WEIGHT)
     years = frozenset(int(y) for y in _YEAR.findall(question))
     rules = frozenset((a or b).lower() for a, b in _RULE.findall(question))
-    return Query(question, weights, tuple(own), years, rules, embedder.embed([question])[0])
+    pairs = dict.fromkeys(query_pairs(sought), PAIR_WEIGHT)
+    return Query(question, weights, pairs, tuple(own), years, rules, embedder.embed([sought])[0])
+
+
+# "Round to two decimal places.", "If that is not a useful metric, say so."
+_INSTRUCTION = re.compile(
+    r"(?:please|answer|round|give|respond|calculate|compute|base|basing|assume|provide|use|we need|your answer)\b|"
+    r"if .{3,80}\b(?:not|isn't)\b.{0,40}\b(?:useful|relevant|meaningful|explicitly)\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.?!:])\s+")
+
+
+def _without_instructions(question: str) -> str:
+    """The question without sentences that only say how to answer it; all of it where nothing else is left."""
+    sentences = _SENTENCE.split(question.strip())
+    return " ".join(each for each in sentences if not _INSTRUCTION.match(each)) or question
 
 
 @cache
-def _names() -> tuple[tuple[re.Pattern[str], str], ...]:
-    table = tomllib.loads(files("agent").joinpath("names.toml").read_text("utf-8"))
+def _names(file: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    table = tomllib.loads(files("agent").joinpath(file).read_text("utf-8"))
     return tuple(
         (re.compile(rf"\b{re.escape(said)}(?:s|es)?\b", re.IGNORECASE), written)
         for said, written in table.items()
@@ -122,19 +146,35 @@ def retrieve(
     embedder: Embedder,
     filters: Filters | None = None,
     head: int | None = None,
+    over: Collection[str] = (),
 ) -> Evidence:
-    """The k best passages known by `as_of`, best first; fewer where fewer are held."""
-    query = understand(question, embedder)
+    """The k best passages known by `as_of`, best first; fewer where fewer are held. over: works that are asked for last."""
     view = index.view(as_of, head=head, filters=filters)
+    filings = [
+        each
+        for each in filings_of(catalog)
+        if each.known_at <= as_of and (head is None or each.offset <= head)
+    ]
+    meant = asked_filings(question, filings)
+    only_filings = bool(filters) and index.documents(view) <= {each.offset for each in filings}
+    query = understand(question, embedder, on_filings=bool(meant) or only_filings)
     if not view.count:
         return Evidence(query, (), view)
-    scores = Scores(index.dense(query.vector, view), index.lexical(query.weights, view))
-    candidates = scores.candidates(view)
+    scores = Scores(
+        index.dense(query.vector, view), index.lexical(query.weights, view, query.pairs)
+    )
+    candidates = scores.candidates(view, index.among(view, meant))
     rows = index.rows(candidates.tolist())
     held = {h.offset: h for h in catalog.at(sorted({r.offset for r in rows}))}
     fused = scores.fused(candidates)
     scored = [
-        (score + _prior(row, held[row.offset], query), row)
+        (
+            score
+            + _prior(row, held[row.offset], query)
+            + meant.get(row.offset, 0.0)
+            + (_OVER_PENALTY if held[row.offset].work_id in over else 0.0),
+            row,
+        )
         for score, row in zip(fused.tolist(), rows, strict=True)
     ]
     if _ASKS_DATES.search(question):
@@ -150,15 +190,21 @@ class Scores:
     dense: NDArray[np.float32]
     lexical: NDArray[np.float64]
 
-    def candidates(self, view: View) -> NDArray[np.int64]:
-        """Rows among the best of either list, in order of row."""
-        take = min(CANDIDATES, view.count)
-        by_words = _top(self.lexical, take)
-        both = np.union1d(_top(self.dense, take), by_words[self.lexical[by_words] > 0])
-        return both[view.mask[both]]
+    def candidates(self, *views: View) -> NDArray[np.int64]:
+        """Rows among the best of either list in any of these views, in order of row."""
+        found = [np.empty(0, np.int64)]
+        for view in (view for view in views if view.count):
+            take = min(CANDIDATES, view.count)
+            by_words = _top(np.where(view.mask, self.lexical, 0.0), take)
+            both = np.union1d(
+                _top(np.where(view.mask, self.dense, np.float32(-1.0)), take),
+                by_words[self.lexical[by_words] > 0],
+            )
+            found.append(both[view.mask[both]])
+        return np.unique(np.concatenate(found))
 
     def fused(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        dense, lexical = _unit(self.dense[rows].astype(np.float64)), _unit(self.lexical[rows])
+        dense, lexical = unit(self.dense[rows].astype(np.float64)), unit(self.lexical[rows])
         return DENSE_SHARE * dense + (1 - DENSE_SHARE) * lexical
 
 
@@ -172,7 +218,8 @@ def _top(scores: NDArray[np.floating], take: int) -> NDArray[np.int64]:
     return np.flatnonzero(scores >= threshold)[: 4 * take]
 
 
-def _unit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def unit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores brought to 0..1 among themselves; all 0 where they are alike."""
     low, high = float(scores.min()), float(scores.max())
     return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
 

@@ -10,16 +10,20 @@ from collections.abc import Iterable, Sequence
 from math import inf
 
 from agent.asked import wanted_roles
+from agent.brief import asks_impact
 from agent.compose import NOTHING, Candidate
 from agent.reply import Part, Passage, Standing
 from agent.status import Rulebook
 from agent.verify import EvidenceSentence
 from ingest.catalog import Held
+from ingest.rules.kinds import EventKind
 from ingest.rules.state import Line, State
 from ingest.tokens import terms
 
 MOST = 4  # quotes for one question
 _LONGEST = 600  # characters; a longer passage states its event among much else
+_LONGEST_LIST = 1200
+_ASKS_WHEN = re.compile(r"\b(?:when|how soon|what date|which date)\b", re.IGNORECASE)
 
 _STANDING = (
     r"in (?:force|effect)|effective(?! date)|binding|(?:the )?law|stayed|on hold|withdrawn|vacated|rescinded|repealed|abolished|"
@@ -33,19 +37,19 @@ _ASKS_STATE = re.compile(
     re.IGNORECASE,
 )
 _LINES = {
-    "effective": re.compile(r"^(?:not yet )?effective\b|effective date", re.IGNORECASE),
-    "compliance": re.compile(r"compliance", re.IGNORECASE),
-    "comments due": re.compile(r"^comments", re.IGNORECASE),
+    "effective": EventKind.EFFECTIVE,
+    "compliance": EventKind.COMPLIANCE,
+    "comments due": EventKind.COMMENT_DEADLINE,
 }
 # What decides the answer comes first: relief while it lasts, a proposal while it is all there is, else what binds.
 _FIRST = {
     Standing.EXEMPTED: Part.RELIEF, Standing.STAYED: Part.RELIEF, Standing.VACATED: Part.RELIEF,
+    Standing.PARTLY: Part.RELIEF,
     Standing.PROPOSED: Part.PENDING, Standing.WITHDRAWN: Part.PENDING, Standing.ADOPTED: Part.PENDING,
     Standing.TO_BE_RESCINDED: Part.PENDING,
 }  # fmt: skip
 _APART = {Part.HISTORY, Part.CONFLICT, Part.GAP}
 _MINOR = re.compile(r"^(?:adopted (?:on|by)|comments|a change is proposed)", re.IGNORECASE)
-_ASIDE = re.compile(r"^answers the proposal", re.IGNORECASE)
 
 
 def asks_state(question: str) -> bool:
@@ -56,12 +60,19 @@ def asks_state(question: str) -> bool:
 def ruling(question: str, rulebook: Rulebook) -> list[Candidate]:
     """Sentences that state what is asked of the rules named, the deciding ones first; [] where nothing of theirs is."""
     whole, roles = asks_state(question), wanted_roles(question)
+    changes = asks_impact(question)
     found: dict[tuple[str, int], Candidate] = {}
     for section in rulebook.named or rulebook.called:
-        for line in _asked_lines(rulebook.state(section), whole, roles):
+        state = rulebook.state(section)
+        lines = _asked_lines(state, whole, roles)
+        if changes and not whole:
+            lines += _changing(state, bool(_ASKS_WHEN.search(question)))
+        for line in lines:
+            # The sentence that adopts a rule may list what it changes.
+            longest = _LONGEST_LIST if line.kind is EventKind.ADOPTED else _LONGEST
             for known in rulebook.best_first(section, line.basis)[:1]:
                 quote = rulebook.quote(known)
-                if len(quote.text) <= _LONGEST:
+                if len(quote.text) <= longest:
                     key = (known.held.work_id, quote.start)
                     found.setdefault(key, _candidate(known.held, quote))
     return _distinct(found.values())[:MOST]
@@ -83,14 +94,23 @@ def on_the_rule(
 def _asked_lines(found: State, whole: bool, roles: Iterable[str]) -> list[Line]:
     if whole:
         first = _FIRST.get(found.standing, Part.IN_FORCE)
-        telling = [x for x in found.lines if x.part not in _APART and not _ASIDE.search(x.text)]
+        telling = [x for x in found.lines if x.part not in _APART and not x.aside]
         return sorted(telling, key=lambda x: (x.part is not first, bool(_MINOR.search(x.text))))
     return [
         x
         for role in sorted(roles)
         for x in found.lines
-        if x.part is not Part.HISTORY and _LINES[role].search(x.text)
+        if x.part is not Part.HISTORY and x.kind is _LINES[role]
     ]
+
+
+def _changing(found: State, when: bool) -> list[Line]:
+    """What made the newest version, which is where a question on what a rule changes begins; and, if it asks when, since when
+    that binds and what holds it up, the latest first: an extension of relief outlives what it extends."""
+    kinds = {EventKind.ADOPTED} | ({EventKind.EFFECTIVE, EventKind.COMPLIANCE} if when else set())
+    made = [x for x in found.lines if x.kind in kinds and x.part not in _APART and not x.aside]
+    held_up = [x for x in found.lines if when and x.part is Part.RELIEF and not x.aside]
+    return made + held_up[::-1] if any(x.kind is EventKind.ADOPTED for x in made) else []
 
 
 def _distinct(found: Iterable[Candidate]) -> list[Candidate]:

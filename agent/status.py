@@ -18,9 +18,9 @@ from agent.dates import AskedDay, asked_day
 from agent.reply import EVENTS_FILE, Citation, Part, RuleStatus, Sentence, Stage, Standing, Told
 from agent.verify import EvidenceSentence, admit
 from ingest.catalog import Catalog, Held
-from ingest.civil import days
+from ingest.civil import days, spoken
 from ingest.document import Authority, DocType
-from ingest.moment import NEW_YORK, end_of_day
+from ingest.moment import civil_day, end_of_day
 from ingest.rules import names
 from ingest.rules.held import Book, Known
 from ingest.rules.kinds import About, EventKind
@@ -40,13 +40,18 @@ WORDS = {
     Standing.IN_FORCE: "in force",
     Standing.TO_BE_RESCINDED: "in force, its rescission only proposed",
     Standing.EXEMPTED: "effective, under exemptive relief",
+    Standing.PARTLY: "adopted, exempted in part; whether the rest binds yet is not in the documents",
     Standing.STAYED: "stayed",
     Standing.EXPIRED: "expired",
     Standing.VACATED: "vacated",
     Standing.REMOVED: "removed",
 }
 _BINDS = {EventKind.ADOPTED, EventKind.EFFECTIVE, EventKind.COMPLIANCE}
-_STATED = re.compile(r"^compliance date stated", re.IGNORECASE)  # of the past, and worth telling
+_DUE = {EventKind.EFFECTIVE, EventKind.COMPLIANCE}
+
+
+AMENDED = "as adopted then; amended since"
+_OVER = {Standing.VACATED, Standing.EXPIRED, Standing.REMOVED, Standing.WITHDRAWN}
 
 
 @dataclass
@@ -66,7 +71,7 @@ class Rulebook:
     def of(cls, question: str, as_of: datetime, catalog: Catalog, book: Book) -> "Rulebook":
         """Read the question: its rules, and the day it asks about."""
         named, called = sections_named(question)
-        today = as_of.astimezone(NEW_YORK).date()
+        today = civil_day(as_of)
         asked = asked_day(question, today, happened(book, named + called, as_of))
         return cls(
             catalog, looking_back(book, asked.on, as_of), as_of, asked, question, named, called, {}
@@ -81,7 +86,7 @@ class Rulebook:
     def through(self) -> date:
         """The day in "according to the documents held, through ..."."""
         last = min(self.book.through, self.as_of) if self.book.through else self.as_of
-        return last.astimezone(NEW_YORK).date()
+        return civil_day(last)
 
     def state(self, section: str) -> State:
         """The state of a section on the day asked about."""
@@ -143,6 +148,24 @@ class Rulebook:
         found = self.state(section)
         return bool(found.events) or found.with_file is not found.standing
 
+    def over(self) -> dict[str, frozenset[str]]:
+        """Works of whose own rules none stood on the day asked about, vacated, expired, removed or withdrawn, and those rules."""
+        found = {
+            work: frozenset(names.base(s) for known in own for s in known.event.sections)
+            for work, own in self._own.items()
+        }
+        return {
+            work: sections
+            for work, sections in found.items()
+            if sections and all(self.state(each).with_file in _OVER for each in sections)
+        }
+
+    @property
+    def known(self) -> tuple[date, date, int]:
+        """What all states of one book depend on: the day asked about, that of `moment`, how many events are known by then."""
+        events = sum(known.known_at <= self.moment for known in self.book.events)
+        return self.asked.on, civil_day(self.moment), events
+
     # ---- their state
 
     def status(self, section: str) -> RuleStatus | None:
@@ -169,7 +192,7 @@ class Rulebook:
         if found.with_file is not found.standing:
             words += f" by the documents alone; with the {EVENTS_FILE}: {WORDS[found.with_file]}"
         return (
-            f"{name_of(found.section)}, on {shown(found.on)}: {words}, according to the documents held, "
+            f"{name_of(found.section)}, on {spoken(found.on)}: {words}, according to the documents held, "
             f"through {self.through}."
         )
 
@@ -237,9 +260,9 @@ class Rulebook:
     def force(self, quote: EvidenceSentence, held: Held) -> str:
         """Why the content of a quote was not simply in force on the day asked about; "" where nothing says so."""
         on = self.asked.on
-        public = known_on(self.public(held))
+        public = civil_day(self.public(held))
         if public > on and quote.stage is not Stage.PRIOR_LAW:
-            return f"from a later document, public since {shown(public)}"
+            return f"from a later document, public since {spoken(public)}"
         own = self._own.get(held.work_id, [])
         kinds = {known.event.kind for known in own}
         only_proposes = EventKind.PROPOSED in kinds and not kinds & _BINDS
@@ -253,18 +276,21 @@ class Rulebook:
             return self._adopted(quote, held)
         return ""
 
+    def is_amended(self, quote: EvidenceSentence, held: Held) -> bool:
+        """Whether what a quote tells was the law until it was amended, before the day asked about."""
+        return self.force(quote, held).startswith(AMENDED)
+
     def _proposed(self, held: Held, own: Sequence[Known]) -> str:
         sections = {names.base(s) for known in own for s in known.event.sections}
-        since = known_on(self.public(held))
+        since = civil_day(self.public(held))
         for section in sections:
             lines = self.state(section).lines
-            if any("proposal is withdrawn" in line.text for line in lines):
+            if any(line.kind is EventKind.WITHDRAWN for line in lines):
                 return "proposed and withdrawn"
             for line in lines:
                 adopted = _adopting(line)
                 if adopted and known_day(adopted) > since:
-                    by = ADOPTED_BY.match(line.text)
-                    return f"proposed; adopted by {by[1] if by else line.text} since, perhaps otherwise"
+                    return f"proposed; adopted by {line.by} since, perhaps otherwise"
         return "proposed, not adopted"
 
     def _adopted(self, quote: EvidenceSentence, held: Held) -> str:
@@ -273,7 +299,7 @@ class Rulebook:
             return said.pop()
         effective = held.metadata.effective_on
         if not said and effective and effective > self.asked.on:
-            return f"adopted, not yet effective: effective {shown(effective)}"
+            return f"adopted, not yet effective: effective {spoken(effective)}"
         return ""
 
     def _adopted_of(self, section: str, held: Held) -> str:
@@ -284,16 +310,18 @@ class Rulebook:
             if adopted is None or all(k.held.work_id != held.work_id for k in line.basis):
                 continue
             if line.part is Part.HISTORY:
-                newer = (
-                    ADOPTED_BY.match(x.text) for x in found.lines if x.part is not Part.HISTORY
-                )
-                by = next((m[1] for m in newer if m), "")
-                return f"as adopted then; amended since by {by}" if by else ""
+                by = next((x.by for x in found.lines if x.by and x.part is not Part.HISTORY), "")
+                return f"{AMENDED} by {by}" if by else ""
             standing = found.with_file
-            if standing in (Standing.IN_FORCE, Standing.TO_BE_RESCINDED, Standing.UNKNOWN):
+            if standing in (
+                Standing.IN_FORCE,
+                Standing.TO_BE_RESCINDED,
+                Standing.UNKNOWN,
+                Standing.PARTLY,
+            ):
                 return ""
             pending = next(
-                (x.text for x in found.lines if x.part is Part.PENDING and _DUE.search(x.text)), ""
+                (x.text for x in found.lines if x.part is Part.PENDING and x.kind in _DUE), ""
             )
             words = (
                 pending
@@ -317,37 +345,24 @@ class Rulebook:
         )
 
 
-# What ingest.rules.state says of an adoption, and by what.
-ADOPTED_BY = re.compile(r"adopted (?:on \w+ \d+, \d{4},? )?by ([^,]+)", re.IGNORECASE)
 _OTHER_RULE = re.compile(r"\b(?:Rule|§) ?\d")  # of a number that is no section known
-_DUE = re.compile(r"^(?:not yet effective|compliance required from|compliance \w+ \d)")
 
 
 def _adopting(line: Line) -> Known | None:
     """The adoption that a line tells of."""
-    return line.basis[0] if line.basis and ADOPTED_BY.match(line.text) else None
+    return line.basis[0] if line.basis and line.by else None
 
 
 def _told_in_answers(line: Line) -> bool:
     """Whether a line is about what the rule is worth; where it came from is left to `regtape rule`."""
-    if line.text.lower().startswith("answers the proposal"):
+    if line.aside:
         return False
-    return line.part is not Part.HISTORY or bool(_STATED.search(line.text))
+    return line.part is not Part.HISTORY or line.kind is EventKind.COMPLIANCE
 
 
 def name_of(section: str) -> str:
     """ "Rule 612 (17 CFR 242.612)"."""
     return f"Rule {section.partition('.')[2]} (17 CFR {section})"
-
-
-def shown(day: date) -> str:
-    """ "December 9, 2024"."""
-    return f"{day:%B} {day.day}, {day.year}"
-
-
-def known_on(moment: datetime) -> date:
-    """The New York day of a moment."""
-    return moment.astimezone(NEW_YORK).date()
 
 
 # ---- what a document says of itself
@@ -364,7 +379,7 @@ def status_lines(
 ) -> tuple[str, ...]:
     """One line for each rulemaking document cited, in the order of first citation, that no rule tells of already."""
     ids = dict.fromkeys(c.document_id for s in shipped for c in s.citations)
-    day = as_of.astimezone(NEW_YORK).date()
+    day = civil_day(as_of)
     works: dict[str, str] = {}
     for id in ids:
         held = catalog.document(id)
@@ -373,7 +388,7 @@ def status_lines(
     through = catalog.through()
     if not works or through is None:
         return ()
-    held_through = min(through, as_of).astimezone(NEW_YORK).date()
+    held_through = civil_day(min(through, as_of))
     return tuple(
         f"{line}, according to the documents held, through {held_through}."
         for line in works.values()

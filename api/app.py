@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from api import problems
 from api.asking import ProcessAsker, ThreadAsker
@@ -22,6 +23,7 @@ from api.routes import (
     health,
     impacts,
     news,
+    pages,
     rules,
     search,
     stream,
@@ -46,7 +48,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             app.state.opened = await _open(settings, services, stack)
             yield
 
-    app = FastAPI(
+    app = _App(
         title="RegTape",
         version=version("regtape"),
         description="Checked, cited answers about market-structure rules, as of any moment.",
@@ -58,16 +60,34 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             "default": {"model": Problem, "description": "Any other error, as RFC 9457 problem."},
         },
     )
-    app.add_middleware(LiveReads)
-    app.add_middleware(  # the last one added is the first one met
+    app.add_middleware(
         Guard,
         request_bytes=settings.request_bytes,
         of_paths={"/v1/features": settings.instants_bytes},
     )
     problems.install(app)
-    for noun in (ask, search, documents, rules, impacts, compare, news, features, stream, health):
+    for noun in (
+        ask,
+        search,
+        documents,
+        rules,
+        impacts,
+        compare,
+        news,
+        features,
+        stream,
+        health,
+        pages,
+    ):
         app.include_router(noun.router)
     return app
+
+
+class _App(FastAPI):
+    """With the short way around its middleware."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return LiveReads(super().build_middleware_stack())
 
 
 async def _open(settings: Settings, services: Services | None, stack: AsyncExitStack) -> Opened:

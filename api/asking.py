@@ -9,9 +9,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import multiprocessing
-import os
-import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -22,6 +19,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from agent.reply import Answer, Passage, Step
+from api.beside import CONTEXT, begin
 from api.services import Services, open_services
 from api.settings import Settings
 from ingest.catalog import Filters
@@ -213,12 +211,11 @@ class _Crew:
     """Worker processes, the queue their steps come through, and the thread that reads it."""
 
     def __init__(self, settings: Settings, deliver: Callable[[int, Step], None]) -> None:
-        context = multiprocessing.get_context("spawn")  # forking a process with threads can hang
-        self._steps: Any = context.SimpleQueue()
+        self._steps: Any = CONTEXT.SimpleQueue()
         self._deliver = deliver
         self._pool: Executor = ProcessPoolExecutor(
             settings.ask_workers,
-            mp_context=context,
+            mp_context=CONTEXT,
             initializer=_open_here,
             initargs=(settings, self._steps),
         )
@@ -252,9 +249,7 @@ _stack = ExitStack()
 
 def _open_here(settings: Settings, steps: Any) -> None:
     global _services, _steps
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it ends its workers
-    threading.Thread(target=die_with_parent, daemon=True).start()
-    os.nice(10)
+    begin(10)
     _steps = steps
     try:
         _services = _stack.enter_context(open_services(settings))
@@ -262,14 +257,6 @@ def _open_here(settings: Settings, steps: Any) -> None:
         _services = exc  # raised in the initializer it would reach no one
         return
     _services.agent.ask("Is everything loaded?")  # the first ask imports and caches; not a user's
-
-
-def die_with_parent() -> None:
-    """Wait for the end of the process that started this one, then end too, at once: for a thread of a worker process."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _here() -> Services:

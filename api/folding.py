@@ -6,9 +6,6 @@ batch. It holds nothing, so it can end at any time; while there is none, the thr
 """
 
 import logging
-import multiprocessing
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +13,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Protocol
 
-from api.asking import die_with_parent
+from api.beside import CONTEXT, a_bell, begin, heard_within, ring
 from api.services import open_tape, source_weights
 from api.settings import Settings
 from sentiment.history import Batch
@@ -138,11 +135,9 @@ class Beside:
 
     def __init__(self, settings: Settings, here: Here) -> None:
         self._here, self._settings = here, settings
-        context = multiprocessing.get_context("spawn")  # forking a process with threads can hang
-        self._asked, theirs = context.Pipe()
-        heard, self._bell = context.Pipe(duplex=False)
-        os.set_blocking(self._bell.fileno(), False)
-        self._process = context.Process(
+        self._asked, theirs = CONTEXT.Pipe()
+        heard, self._bell = a_bell()
+        self._process = CONTEXT.Process(
             target=_read_beside, args=(settings, theirs, heard), name="folding", daemon=True
         )
         self._process.start()
@@ -172,9 +167,8 @@ class Beside:
         return self._open
 
     def wake(self) -> None:
-        """As of Following. A bell that is full has been rung."""
-        with suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._bell.fileno(), b"\0")
+        """As of Following."""
+        ring(self._bell)
         self._here.wake()
 
     def close(self) -> None:
@@ -188,9 +182,7 @@ class Beside:
 
 
 def _read_beside(settings: Settings, asked: Connection, heard: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it ends this one
-    threading.Thread(target=die_with_parent, daemon=True).start()
-    os.nice(19)  # a feature read goes first; beside two busy programs a batch takes some 70 ms
+    begin(19)  # a feature read goes first; beside two busy programs a batch takes some 70 ms
     weights = source_weights(settings)
     with open_tape(settings) as tape:
         asked.send("open")
@@ -200,6 +192,5 @@ def _read_beside(settings: Settings, asked: Connection, heard: Connection) -> No
             while (batch := next_batch(tape, over, weights=weights)) is None:
                 if time.monotonic() >= until:
                     break
-                if heard.poll(POLL_SECONDS):
-                    os.read(heard.fileno(), 4096)
+                heard_within(heard, POLL_SECONDS)
             asked.send(batch)

@@ -18,7 +18,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 _NOT_HERE = "this server answers to 127.0.0.1 and localhost only"
 
-_HEADERS: Mapping[bytes, bytes] = {
+HEADERS: Mapping[bytes, bytes] = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
     b"referrer-policy": b"no-referrer",
@@ -55,8 +55,8 @@ class Guard:
         """A browser opens a socket to anywhere for any page, and says only in `Origin` for which."""
         headers = Headers(scope=scope)
         origin = headers.get("origin")
-        if _is_here(headers.get("host", "")) and (
-            origin is None or _is_here(urlsplit(origin).netloc)
+        if is_here(headers.get("host", "")) and (
+            origin is None or is_here(urlsplit(origin).netloc)
         ):
             await self._app(scope, receive, send)
         else:
@@ -65,7 +65,7 @@ class Guard:
 
     @staticmethod
     def _refusal(headers: Headers, path: str, most: int) -> Problem | None:
-        if not _is_here(headers.get("host", "")):
+        if not is_here(headers.get("host", "")):
             return Problem(title="Misdirected Request", status=421, detail=_NOT_HERE, instance=path)
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > most:
@@ -75,7 +75,8 @@ class Guard:
         return None
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether a request to this host, a name with a port or without, is one to this machine."""
     named = host.lower()
     return named.rsplit(":", 1)[0] in LOOPBACK or named in LOOPBACK
 
@@ -104,7 +105,7 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", ()))
             held = {name for name, _ in headers}
-            headers += (pair for pair in _HEADERS.items() if pair[0] not in held)
+            headers += (pair for pair in HEADERS.items() if pair[0] not in held)
             message["headers"] = headers
         await send(message)
 

@@ -212,7 +212,8 @@ class Push:
                 told, self._told = self._told, self.applied
                 listeners = list(self._listening)
             try:
-                self._tell(told, self._told, listeners)
+                if listeners:
+                    self._tell(told, self._told, listeners)
             except (
                 Exception
             ):  # each can go on from where it is, which a silent stream would not tell

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from agent.verify import EvidenceSentence, evidence_sentence, gate
+from agent.cite import sentence_at
+from agent.verify import EvidenceSentence, gate
 from api.schemas import Answer, Citation, Sentence
 from ingest.catalog import Catalog, Held
-from ingest.document import Kind, Section
 from ingest.errors import NotKnown
 from ingest.quote import check
 from ingest.rules.held import open_book
@@ -38,7 +38,7 @@ def _read(citation: Citation, answer: Answer, catalog: Catalog) -> EvidenceSente
         held = catalog.document(citation.document_id)
     except NotKnown as exc:
         return str(exc)
-    text, sections, _ = catalog.body(held.id)
+    text = catalog.text(held.id)
     if not check(text, citation.start, citation.end, citation.quote, citation.sha256):
         return f"is not what {held.id} holds at [{citation.start}, {citation.end})"
     known_at = _known_at(citation, held, catalog)
@@ -47,7 +47,7 @@ def _read(citation: Citation, answer: Answer, catalog: Catalog) -> EvidenceSente
     for name, stored in (*_stated(held).items(), ("known_at", known_at)):
         if getattr(citation, name) != stored:
             return f"states another {name} than {held.id} does"
-    read = _labelled(citation, held, text, sections)
+    read = sentence_at(catalog, held, citation.start, citation.end)
     if (read.speaker, read.stage) != (citation.speaker, citation.stage):
         return f"is labelled {citation.speaker} · {citation.stage}, its place says {read.speaker} · {read.stage}"
     return read
@@ -63,24 +63,6 @@ def _known_at(citation: Citation, held: Held, catalog: Catalog) -> datetime:
         return held.known_at
     known, _ = open_book(catalog).known.get(held.offset, (held.known_at, ""))
     return known
-
-
-def _labelled(
-    citation: Citation, held: Held, text: str, sections: tuple[Section, ...]
-) -> EvidenceSentence:
-    section = next((s for s in sections if s.start <= citation.start < s.end), None)
-    return evidence_sentence(
-        text,
-        citation.start,
-        citation.end,
-        path=section.path if section else (),
-        doc_type=held.doc_type,
-        kind=section.kind if section else Kind.BODY,
-        document_id=held.id,
-        title=held.title,
-        reference=held.reference,
-        agency=held.metadata.agency or "",
-    )
 
 
 def _faults(sentence: Sentence, evidence: Mapping[int, EvidenceSentence]) -> Iterator[str]:

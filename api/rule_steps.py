@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 
-from ingest.civil import days
-from ingest.moment import NEW_YORK, end_of_day, from_micros, to_micros
+from ingest.moment import NEW_YORK, civil_day, end_of_day, from_micros, to_micros
 from ingest.rules import names
 from ingest.rules.events import About, EventKind
 from ingest.rules.groups import groups_in
 from ingest.rules.held import Book, Known
-from ingest.rules.state import Line, Part, Standing, State, known_day, state
+from ingest.rules.state import Part, Standing, State, known_day, state
 from ingest.rules.stated import Stated
 
 NEW = timedelta(days=365)  # since a rule bound, or since it became known where no day is stated
@@ -56,40 +55,38 @@ class Turn:
 
 _BINDING = {Standing.IN_FORCE, Standing.TO_BE_RESCINDED}
 _RELIEVED = {Standing.STAYED, Standing.EXEMPTED}
+_UNTOLD = {Standing.UNKNOWN, Standing.PARTLY}
 _WAITING = {Standing.ADOPTED, Standing.EFFECTIVE, *_RELIEVED}
 
 
 def reading(found: State) -> Reading:
     """What a state says, the events file laid over the documents."""
     standing = found.with_file
-    effective = _day(found, "not yet effective: effective", "effective since")
-    compliance = _day(
-        found, "compliance required from", "compliance required since", "compliance date stated"
-    )
+    effective = _day(found, EventKind.EFFECTIVE)
+    compliance = _day(found, EventKind.COMPLIANCE)
     if compliance is None and found.standing is Standing.ADOPTED:
         compliance = _stated_compliance(found)
-    unknown = standing is Standing.UNKNOWN
+    unknown = standing in _UNTOLD
     due = compliance is None or compliance <= found.on
     return Reading(
         in_force=None if unknown else standing in _BINDING and due,
         relieved=None if unknown else standing in _RELIEVED,
         effective=effective,
         compliance=compliance,
-        comments=_day(found, "comments close ", "comments closed "),
+        comments=_day(found, EventKind.COMMENT_DEADLINE),
         works=frozenset((*_proposing(found), *_adopting(found, standing, effective, compliance))),
     )
 
 
-def _day(found: State, *heads: str) -> date | None:
-    """The day that a line with such a head states: the next one, else the last."""
-    stated = [_first_day(line) for line in found.lines if line.text.startswith(heads)]
-    told = [day for day in stated if day is not None]
+def _day(found: State, kind: EventKind) -> date | None:
+    """The day that lines on this state: the next one, else the last; what other passages state against it is left out."""
+    told = [
+        line.on
+        for line in found.lines
+        if line.kind is kind and line.on and line.part is not Part.CONFLICT
+    ]
     later = [day for day in told if day >= found.on]
     return min(later) if later else max(told, default=None)
-
-
-def _first_day(line: Line) -> date | None:
-    return next((day.on for day in days(line.text)), None)
 
 
 def _stated_compliance(found: State) -> date | None:
@@ -128,7 +125,7 @@ def _adopting(
     since = max(filter(None, (effective, compliance)), default=min(map(known_day, making)))
     heard = max(since, *map(known_day, found.events))
     waits = standing in _WAITING and found.on - heard < SILENT
-    new = found.on - since < NEW and (standing in _BINDING or standing is Standing.UNKNOWN)
+    new = found.on - since < NEW and (standing in _BINDING or standing in _UNTOLD)
     if waits or new:
         yield from (known.held.work_id for known in making)
 
@@ -218,7 +215,7 @@ def _days(book: Book, first: int) -> Iterator[date]:
     named |= {x.event.on for x in book.overlay if x.event.on} | {x.known_on for x in book.overlay}
     yield from named
     yield from (day + timedelta(days=1) for day in named)
-    day = from_micros(first).astimezone(NEW_YORK).date()
+    day = civil_day(from_micros(first))
     last = max([day, *named]) + LONGEST_LAPSE
     while day <= last:
         day += GRID
@@ -227,7 +224,7 @@ def _days(book: Book, first: int) -> Iterator[date]:
 
 def _midnights(start: int, end: int) -> list[int]:
     """The midnights in New York after `start`, up to `end`, µs."""
-    day = from_micros(start).astimezone(NEW_YORK).date() + timedelta(days=1)
+    day = civil_day(from_micros(start)) + timedelta(days=1)
     found = []
     while (midnight := _midnight(day)) <= end:
         found.append(midnight)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from api.rule_steps import about
 from api.schemas import Form
 from ingest.catalog import Catalog, Filters
 from ingest.document import Authority, DocType, Kind
@@ -27,6 +28,7 @@ from ingest.rules.state import (
     State,
     first_business_day,
     known_day,
+    month_of,
     state,
 )
 
@@ -203,7 +205,7 @@ def rule_state(catalog: Catalog, asked: str, as_of: datetime) -> RuleState:
     """The state of what is asked for: "242.612", "Rule 611", "Order Protection Rule". Raises BadRequest on another word."""
     book = book_of(catalog)
     found = state(book, names.resolve(asked), as_of)
-    cited = _Cited(catalog, book, as_of)
+    cited = Cited(catalog, book, as_of)
     return RuleState(
         section=found.section,
         citation=cfr(found.section),
@@ -214,7 +216,7 @@ def rule_state(catalog: Catalog, asked: str, as_of: datetime) -> RuleState:
         apart=tuple(Paragraph(section=p, standing=its) for p, its in found.apart),
         answers=tuple(_proposal(each, book, as_of) for each in found.answers),
         statements=tuple(_statement(line, found, cited) for line in found.lines),
-        texts=tuple(_texts(found.section, as_of, catalog, book)),
+        texts=tuple(texts(found.section, as_of, catalog, book)),
         coverage=_coverage(found, book),
     )
 
@@ -228,7 +230,7 @@ def timeline(catalog: Catalog, asked: str, as_of: datetime) -> Timeline:
         event = known.event
         when = event.on or event.relative or known.held.work_id
         groups.setdefault((event.kind, when, event.role, event.change), []).append(known)
-    cited = _Cited(catalog, book, as_of)
+    cited = Cited(catalog, book, as_of)
     rows = [_row(group, cited, found) for group in groups.values()]
     laid = [x for line in found.lines for x in line.laid]
     rows += [_laid(x) for x in laid]
@@ -242,13 +244,14 @@ def standings(
     catalog: Catalog, asked: str, days: Iterable[date]
 ) -> list[tuple[date, Standing, Standing, bool]]:
     """(day, standing by the documents, with the events file, whether paragraphs stand apart) as known by the day's end."""
-    book, section = book_of(catalog), names.resolve(asked)
+    section = names.resolve(asked)
+    book = about(book_of(catalog), section)  # hundreds of days are asked for
     states = [state(book, section, end_of_day(day)) for day in days]
     return [(s.on, s.standing, s.with_file, bool(s.apart)) for s in states]
 
 
 @dataclass(frozen=True, slots=True)
-class _Cited:
+class Cited:
     """Passages of a catalog with the citations that were to be had by a moment."""
 
     catalog: Catalog
@@ -267,15 +270,25 @@ class _Cited:
         )  # fmt: skip
 
 
-def _statement(line: Line, found: State, cited: _Cited) -> Statement:
-    whose = f"according to the documents held, through {found.held_through}"
+def by_documents(found: State) -> str:
+    """Whose word a state is."""
+    return f"according to the documents held, through {found.held_through}"
+
+
+def said(line: Line, found: State) -> tuple[str, str]:
+    """What a line says, and whose word that is."""
+    whose = by_documents(found)
     if found.held_through is None:
         whose = "for none are held"
     elif line.basis and all(k.held.authority is Authority.SECONDARY for k in line.basis):
         whose += " (secondary sources, not official text)"
     if line.laid:
         whose = f"according to the {MARK}, not to a document held"
-    words = f"{line.text[:1].upper()}{line.text[1:]}"
+    return f"{line.text[:1].upper()}{line.text[1:]}", whose
+
+
+def _statement(line: Line, found: State, cited: Cited) -> Statement:
+    words, whose = said(line, found)
     return Statement(
         part=line.part,
         text=f"{words}, {whose}.",
@@ -293,7 +306,7 @@ def _proposal(each: Answered, book: Book, as_of: datetime) -> Proposal:
     )  # fmt: skip
 
 
-def _row(group: list[Known], cited: _Cited, found: State) -> TimelineEvent:
+def _row(group: list[Known], cited: Cited, found: State) -> TimelineEvent:
     first = group[0].event
     computed = (found.computed.get((known.held.offset, known.event)) for known in group)
     day = first_business_day(first.relative or "") or next(filter(None, computed), None)
@@ -323,7 +336,7 @@ def _laid(laid: Laid) -> TimelineEvent:
     )  # fmt: skip
 
 
-def _texts(section: str, as_of: datetime, catalog: Catalog, book: Book) -> Iterable[RuleText]:
+def texts(section: str, as_of: datetime, catalog: Catalog, book: Book) -> Iterable[RuleText]:
     """Wording of the section: codified, or as a release sets it out; known by then, newest first."""
     wanted = names.base(section)
     held = [h for h in catalog.documents(Filters(cfr_section=wanted)) if h.known_at <= as_of]
@@ -369,8 +382,9 @@ _NAMED = {
 
 
 def day_of(event: TimelineEvent) -> date:
-    """Where an event stands on a line: its day, the day its wording comes to, else the day it became known."""
-    return event.on or event.computed_on or event.known_on
+    """Where an event stands on a line: its day, the day its wording comes to, the middle of its month, else when it was known."""
+    month = month_of(event.relative or "")
+    return event.on or event.computed_on or (month.replace(day=15) if month else event.known_on)
 
 
 def named(event: TimelineEvent) -> str:

@@ -9,8 +9,6 @@ import asyncio
 import logging
 import multiprocessing
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +18,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import NamedTuple, NoReturn
 
-from api.asking import die_with_parent
+from api.beside import CONTEXT, a_bell, begin, heard_within, ring
 from api.services import open_scoring, open_tape
 from api.settings import Settings
 from ingest.errors import RegTapeError
@@ -89,10 +87,9 @@ class BackgroundScorer:
             await self._keeping
 
     def wake(self) -> None:
-        """Say that news was logged; call it on the event loop. Never waits: a bell that is full has been rung."""
+        """Say that news was logged; call it on the event loop. Never waits."""
         if self._bell is not None:
-            with suppress(BlockingIOError, BrokenPipeError):
-                os.write(self._bell.fileno(), b"\0")
+            ring(self._bell)
 
     async def _keep(self) -> None:
         pause = _FIRST_PAUSE
@@ -109,11 +106,9 @@ class BackgroundScorer:
 
     async def _run(self) -> None:
         """One process, from its start to its end."""
-        context = multiprocessing.get_context("spawn")  # forking a process with threads can hang
-        ours, theirs = context.Pipe(duplex=False)
-        heard, bell = context.Pipe(duplex=False)
-        os.set_blocking(bell.fileno(), False)
-        self._process = context.Process(
+        ours, theirs = CONTEXT.Pipe(duplex=False)
+        heard, bell = a_bell()
+        self._process = CONTEXT.Process(
             target=_score_here,
             args=(self._settings, theirs, heard),
             name="news-scorer",
@@ -146,9 +141,8 @@ class BackgroundScorer:
 @contextmanager
 def scoring_beside(settings: Settings) -> Iterator[None]:
     """While the block runs, a process scores what arrives; it ends with the block, and what it had not recorded waits."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_score_here, args=(settings, theirs), daemon=True)
+    ours, theirs = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_score_here, args=(settings, theirs), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -163,9 +157,7 @@ def scoring_beside(settings: Settings) -> Iterator[None]:
 
 
 def _score_here(settings: Settings, told: Connection, heard: Connection | None = None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it ends this one
-    threading.Thread(target=die_with_parent, daemon=True).start()
-    os.nice(10)
+    begin(10)
     try:
         _score_forever(settings, told, heard)
     except RegTapeError as exc:
@@ -222,5 +214,5 @@ def _wait(heard: Connection | None) -> None:
     """Until the bell rings, or it is time to look for what others have logged."""
     if heard is None:
         time.sleep(POLL_SECONDS)
-    elif heard.poll(POLL_SECONDS):
-        os.read(heard.fileno(), 4096)
+    else:
+        heard_within(heard, POLL_SECONDS)

@@ -1,21 +1,23 @@
 """A timeline in, a chart of it out (SVG or PNG): events by day in lanes, over bars of what the rule was.
 
 matplotlib comes with the optional extra `features` and is imported when something is drawn. Events of the events file are
-hollow and named so; an event without a stated day stands where it became known, marked with "~".
+hollow and named so; an event without a stated day stands in its month, else where it became known, marked with "~".
 """
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from api.rules import Timeline, TimelineEvent, day_of, named, standings
 from ingest.catalog import Catalog
-from ingest.moment import NEW_YORK
+from ingest.errors import ModelMissing
+from ingest.moment import civil_day
 from ingest.rules.events import About
 from ingest.rules.overlay import MARK
-from ingest.rules.state import Standing
+from ingest.rules.state import Standing, month_of
 from sentiment.export import optional
 
 if TYPE_CHECKING:
@@ -38,11 +40,14 @@ _COLOURS = {
     Standing.IN_FORCE: "#74c476",
     Standing.TO_BE_RESCINDED: "#9ecae1",
     Standing.EXEMPTED: "#bcbddc",
+    Standing.PARTLY: "#dadaeb",
     Standing.STAYED: "#9e9ac8",
     Standing.EXPIRED: "#969696",
     Standing.VACATED: "#636363",
     Standing.REMOVED: "#737373",
 }
+_BOX = (0.07, 0.11, 0.925, 0.835)  # left, bottom, width, height of the chart in its figure
+_ON_BAR = "#111111"  # a dark page leaves it as it is
 _NEAR = timedelta(days=200)  # an event without a day is the dated one of its kind that is this near
 _LETTER = 0.0042  # of the width of the chart: a letter of a label
 _HEIGHTS = (
@@ -54,6 +59,16 @@ _HEIGHTS = (
 )  # points above or below the lane, tried in turn until no two labels touch
 
 
+def warm() -> None:
+    """Import what draws, which takes longer than drawing; nothing where it is not installed."""
+    with suppress(ModelMissing):
+        optional("matplotlib")
+        import matplotlib.backends.backend_agg
+        import matplotlib.backends.backend_svg
+        import matplotlib.dates
+        import matplotlib.figure  # noqa: F401
+
+
 def draw(catalog: Catalog, timeline: Timeline, shape: str) -> bytes:
     """The chart as "svg" or "png". Raises ModelMissing when matplotlib is not installed."""
     optional("matplotlib")
@@ -62,9 +77,9 @@ def draw(catalog: Catalog, timeline: Timeline, shape: str) -> bytes:
     from matplotlib.figure import Figure
 
     with rc_context({"svg.hashsalt": "regtape", "svg.fonttype": "none", "font.size": 9}):
-        figure = Figure(figsize=(12, 5.4), layout="constrained")
+        figure = Figure(figsize=(12, 5.4))
         FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
+        axes = figure.add_axes(_BOX)  # a layout that is found by drawing takes twice as long
         events = _worth_drawing(timeline)
         low, high = _bounds(events, timeline)
         _bars(axes, catalog, timeline, events, low, high)
@@ -83,11 +98,13 @@ def _kind(event: TimelineEvent) -> str:
 
 
 def _stated(event: TimelineEvent) -> str:
-    """The day, "=" before one that was computed; the wording; else the day it became known, marked "~"."""
+    """The day, "=" before one that was computed; the month, marked "~"; the wording; else the day it became known, marked so."""
     if event.on:
         return f"{event.on:%Y-%m-%d}"
     if event.computed_on:
         return f"={event.computed_on:%Y-%m-%d}"
+    if month_of(event.relative or ""):
+        return f"{event.relative}~"
     if event.relative:
         words = event.relative.replace(" in the Federal Register", "")
         return words if len(words) <= 34 else f"{words[:33]}…"
@@ -101,16 +118,20 @@ def _worth_drawing(timeline: Timeline) -> list[TimelineEvent]:
     for event in [*dated, *(e for e in timeline.events if e not in dated)]:
         told = [e for e in kept.values() if e.kind == event.kind and e.change == event.change]
         own = event.on or event.computed_on
-        again = event.about is not About.OWN or any(
-            abs(day_of(e) - event.known_on) < _NEAR for e in told
+        month = month_of(event.relative or "")
+        near = (
+            any(day_of(e).replace(day=1) == month for e in told)
+            if month
+            else event.relative or any(abs(day_of(e) - event.known_on) < _NEAR for e in told)
         )
-        if own or not (told and (again or event.relative)):
+        again = event.about is not About.OWN or near
+        if own or not (told and again):
             kept.setdefault((event.kind, event.change, day_of(event)), event)
     return sorted(kept.values(), key=day_of)
 
 
 def _bounds(events: Sequence[TimelineEvent], timeline: Timeline) -> tuple[date, date]:
-    today = timeline.as_of.astimezone(NEW_YORK).date()
+    today = civil_day(timeline.as_of)
     days = [day_of(event) for event in events] or [today - timedelta(days=365)]
     low, high = min(days), max([*days, today])
     margin = max((high - low) // 25, timedelta(days=20))
@@ -126,7 +147,7 @@ def _bars(
     high: date,
 ) -> None:
     """What the rule was, as known on each day: by the documents, and, where it differs, with the events file."""
-    today = min(high, timeline.as_of.astimezone(NEW_YORK).date())
+    today = min(high, civil_day(timeline.as_of))
     turns = {low, today, *(day_of(e) for e in events), *(e.known_on for e in events)}
     # The fold lets what is not stated lapse after a while: a month is fine enough to show when.
     turns |= {low + timedelta(days=30 * n) for n in range((today - low).days // 30)}
@@ -177,11 +198,13 @@ def _bar(
     )
     words = _called(standing, apart)
     if (right - left) / width > 0.0078 * len(words):
-        axes.text((left + right) / 2, height, words, ha="center", va="center", fontsize=7)
+        axes.text(
+            (left + right) / 2, height, words, ha="center", va="center", fontsize=7, color=_ON_BAR
+        )
 
 
 def _called(standing: Standing, apart: bool) -> str:
-    words = str(standing).replace("_", " ")
+    words = standing.words
     return f"{words}, paragraphs apart" if apart else words
 
 
@@ -233,7 +256,7 @@ def _dress(axes: "Axes", timeline: Timeline, low: date, high: date) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_title(
         f"17 CFR {timeline.section}, according to the documents held, through {timeline.held_through}; "
-        "= day computed, ~ day not stated, shown when known",
+        "= day computed, ~ day not stated, shown in its month or when known",
         loc="left", fontsize=10,
     )  # fmt: skip
     handles, labels = axes.get_legend_handles_labels()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from agent.retrieve import retrieve, understand
 from api.services import Services, open_services
 from api.settings import Settings
-from eval.scoring import SEED, Measures, quote_inside
+from eval.scoring import Measures, bootstrapped, quote_inside
 from ingest.catalog import Filters, Held
 from ingest.errors import BadRequest
 from ingest.moment import now
@@ -31,7 +31,6 @@ from ingest.pipeline import sources
 STAGES = ("lexical", "dense", "retrieved")
 _CUTS = (1, 5, 10)
 _DEPTH = 10
-_DRAWS = 1000
 _LEAST = 40  # letters of a piece that can be told to be of the evidence
 
 Progress = Callable[[int, int | None, str], None]
@@ -139,7 +138,7 @@ def _pieces(
     catalog, index, at = services.catalog, services.index, now()
     query, view = understand(words, services.embedder), index.view(at, filters=filters)
     for stage, scores in (
-        ("lexical", index.lexical(query.weights, view)),
+        ("lexical", index.lexical(query.weights, view, query.pairs)),
         ("dense", index.dense(query.vector, view)),
     ):
         yield stage, list(_best(services, np.asarray(scores, np.float64), view.mask, names, held))
@@ -176,12 +175,7 @@ def _best(
 
 def _figures(ranks: Sequence[int | None]) -> Measures:
     """Shares with 95 % bootstrap intervals over questions."""
-    picks = np.random.default_rng(SEED).integers(0, len(ranks), (_DRAWS, len(ranks)))
-    found: Measures = {}
-    for k in _CUTS:
-        hit = np.array([rank is not None and rank <= k for rank in ranks], np.float64)
-        low, high = np.percentile(hit[picks].mean(axis=1), [2.5, 97.5])
-        found[f"page@{k}"] = {
-            "value": float(hit.mean()), "low": float(low), "high": float(high), "n": len(ranks),
-        }  # fmt: skip
-    return found
+    return {
+        f"page@{k}": bootstrapped(np.array([float(r is not None and r <= k) for r in ranks]))
+        for k in _CUTS
+    }

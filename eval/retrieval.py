@@ -4,6 +4,7 @@
     lexical   ours: stems, the law's tokens whole, headings weighed, BM25 with our parameters
     dense     cosine of the embedder's vectors
     fused     both, as `agent.retrieve` fuses them
+    reranked  the first RERANKED of those, by their fused score and what a cross-encoder says, where one is named
 
 Passages are cut, embedded and indexed by the code that indexes documents, each as a document of one section, without what
 stands around it in its source. A passage ranks as its best piece does.
@@ -14,16 +15,13 @@ stands around it in its source. A passage ranks as its best piece does.
     mrr        1 / rank of the first relevant one among the first hundred
 """
 
-import json
 import re
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -31,100 +29,22 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.rerank import Reranker, mixed
 from agent.retrieve import Scores, understand
 from api.console import DONE, print_json, regtape_command, settings, wants_json
-from eval.scoring import SEED, Measure, Measures
-from ingest.catalog import Arrival, Catalog
-from ingest.chunk import DEFAULT
-from ingest.document import Document, Metadata, Section
+from eval.scoring import SEED, Measures, bootstrapped
+from ingest.beir import Beir, Progress, index_passages, passage_of_rows, read_beir, read_held
+from ingest.catalog import Catalog
 from ingest.embed import Embedder
-from ingest.errors import BadRequest
 from ingest.index import Index, View
-from ingest.pipeline import complete
 
 DEPTH = 100  # of a ranking that is judged
 STAGES = ("bm25", "lexical", "dense", "fused")
+RERANKED, SHARE = 20, 0.3  # how many are reranked, and what the reranker's word counts
 _CUTS = (1, 5, 10, 100)
 _DRAWS = 500
-_AT_ONCE = 500  # passages recorded in one transaction
-_LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float64]
-Progress = Callable[[int, int | None, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Beir:
-    """Passages and questions by id, and which passages are relevant to each judged question."""
-
-    passages: Mapping[str, tuple[str, str]]  # title, text
-    questions: Mapping[str, str]
-    relevant: Mapping[str, frozenset[str]]
-
-
-def read_beir(folder: Path, split: str) -> Beir:
-    """corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv. Raises BadRequest where one is missing or a line cannot be read."""
-    passages = {
-        row["_id"]: (row.get("title") or "", row["text"]) for row in _rows(folder / "corpus.jsonl")
-    }
-    questions = {row["_id"]: row["text"] for row in _rows(folder / "queries.jsonl")}
-    relevant: dict[str, set[str]] = defaultdict(set)
-    judged = folder / "qrels" / f"{split}.tsv"
-    if not judged.exists():
-        there = ", ".join(sorted(path.stem for path in (folder / "qrels").glob("*.tsv"))) or "none"
-        raise BadRequest(f"{judged} is not there; splits of {folder.name}: {there}")
-    for number, line in enumerate(judged.read_text("utf-8").splitlines()[1:], start=2):
-        parts = line.split("\t")
-        if len(parts) != 3 or parts[0] not in questions or parts[1] not in passages:
-            raise BadRequest(f"{judged.name}, line {number}: not a question, a passage and a score")
-        if float(parts[2]) > 0:
-            relevant[parts[0]].add(parts[1])
-    return Beir(passages, questions, {id: frozenset(found) for id, found in relevant.items()})
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        raise BadRequest(
-            f"{path} is not there; a BEIR folder has corpus.jsonl, queries.jsonl and qrels/"
-        )
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-                row["_id"], row["text"]
-            except (ValueError, KeyError, TypeError) as exc:
-                raise BadRequest(
-                    f"{path.name}, line {number}: not an object with _id and text"
-                ) from exc
-            yield row
-
-
-# ---- passages, indexed
-
-
-def index_passages(
-    beir: Beir, home: Path, embedder: Embedder, *, progress: Progress
-) -> tuple[Catalog, Index]:
-    """Every passage that says something as a document of one section; a second call takes what is there."""
-    chunking = DEFAULT.model_copy(update={"least_words": 1})
-    catalog = Catalog(home)
-    index = Index(catalog, f"{embedder.name}-{embedder.fingerprint[:12]}", embedder.dimensions)
-    ids = list(beir.passages)
-    for first in range(0, len(ids), _AT_ONCE):
-        catalog.record([_arrival(id, *beir.passages[id]) for id in ids[first : first + _AT_ONCE]])
-    complete(
-        catalog, index, embedder, chunking,
-        progress=lambda done, of: progress(done, of, "passages indexed"),
-    )  # fmt: skip
-    index.refresh()
-    return catalog, index
-
-
-def _arrival(id: str, title: str, text: str) -> Arrival:
-    section = Section(0, len(text))
-    document = Document(text, "text", (section,), (), Metadata(title=title or " "))
-    name = sha256(f"{id}\0{title}\0{text}".encode()).hexdigest()
-    return Arrival(document, name, id, _LONG_AGO, "stated", ())
 
 
 # ---- stages
@@ -133,18 +53,18 @@ def _arrival(id: str, title: str, text: str) -> Arrival:
 class Ranker:
     """Ranks passages for a question, stage by stage."""
 
-    def __init__(self, beir: Beir, catalog: Catalog, index: Index, embedder: Embedder) -> None:
-        self._index, self._embedder = index, embedder
+    def __init__(
+        self,
+        beir: Beir,
+        catalog: Catalog,
+        index: Index,
+        embedder: Embedder,
+        reranker: Reranker | None = None,
+    ) -> None:
+        self._index, self._embedder, self._reranker = index, embedder, reranker
         self._view: View = index.view(datetime.now(UTC))
-        names = {held.offset: held.path for held in catalog.documents()}
-        rows = [
-            row
-            for first in range(0, index.size, _AT_ONCE)
-            for row in index.rows(range(first, min(first + _AT_ONCE, index.size)))
-        ]
-        self._ids = list(beir.passages)
-        place = {id: number for number, id in enumerate(self._ids)}
-        self._passage = np.array([place[names[row.offset]] for row in rows], np.intp)
+        self._ids, self._texts = list(beir.passages), [text for _, text in beir.passages.values()]
+        self._passage = passage_of_rows(beir, catalog, index)
         self._plain = PlainBm25([f"{title} {text}" for title, text in beir.passages.values()])
 
     def rank(self, question: str) -> dict[str, list[str]]:
@@ -152,7 +72,7 @@ class Ranker:
         query = understand(question, self._embedder)
         scores = Scores(
             self._index.dense(query.vector, self._view),
-            self._index.lexical(query.weights, self._view),
+            self._index.lexical(query.weights, self._view, query.pairs),
         )
         candidates = scores.candidates(self._view)
         fused = np.full(self._index.size, -np.inf)
@@ -162,7 +82,18 @@ class Ranker:
             best = np.full(len(self._ids), -np.inf)
             np.maximum.at(best, self._passage, np.asarray(each, np.float64))
             found[name] = best
+        if self._reranker is not None:
+            found["reranked"] = self._reranked(question, found["fused"], self._reranker)
         return {name: self._best(each) for name, each in found.items()}
+
+    def _reranked(self, question: str, fused: Floats, reranker: Reranker) -> Floats:
+        """The first of the fused ranking in an order of their own, all of them above the rest."""
+        first = np.argsort(-fused, kind="stable")[:RERANKED]
+        first = first[np.isfinite(fused[first])]
+        read = reranker.score(question, [self._texts[at] for at in first])
+        found = fused.copy()
+        found[first] = 10 + mixed(fused[first], read, SHARE)
+        return found
 
     def _best(self, scores: Floats) -> list[str]:
         order = np.argsort(-scores, kind="stable")[:DEPTH]
@@ -216,24 +147,11 @@ def judge(ranking: Sequence[str], relevant: frozenset[str]) -> dict[str, float]:
 
 def summed_up(each: Sequence[Mapping[str, float]]) -> Measures:
     """Means with 95 % bootstrap intervals over questions."""
-    random = np.random.default_rng(SEED)
-    picks = random.integers(0, len(each), (_DRAWS, len(each)))
-    found: Measures = {}
-    for name in each[0]:
-        values = np.array([one[name] for one in each])
-        low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
-        measure: Measure = {
-            "value": float(values.mean()),
-            "low": float(low),
-            "high": float(high),
-            "n": len(each),
-        }
-        found[name] = measure
-    return found
+    return {name: bootstrapped(np.array([one[name] for one in each]), _DRAWS) for name in each[0]}
 
 
 def measure(
-    beir: Beir, home: Path, embedder: Embedder, *, questions: int | None = None,
+    beir: Beir, home: Path, embedder: Embedder, *, questions: int | None = None, reranker: Reranker | None = None,
     progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:  # fmt: skip
     """The figures of each stage over the judged questions, or so many of them, drawn by a fixed seed."""
@@ -241,7 +159,7 @@ def measure(
     with ExitStack() as stack:
         stack.callback(catalog.close)
         stack.callback(index.close)
-        ranker = Ranker(beir, catalog, index, embedder)
+        ranker = Ranker(beir, catalog, index, embedder, reranker)
         asked = sorted(beir.relevant)
         if questions is not None and questions < len(asked):
             asked = np.random.default_rng(SEED).permutation(asked)[:questions].tolist()
@@ -250,8 +168,12 @@ def measure(
             for stage, ranking in ranker.rank(beir.questions[id]).items():
                 judged[stage].append(judge(ranking, beir.relevant[id]))
             progress(number + 1, len(asked), "questions")
-    groups = {stage: summed_up(judged[stage]) for stage in STAGES}
-    return {"metrics": groups[STAGES[-1]], "groups": groups, "n": len(asked)}
+    groups = {stage: summed_up(each) for stage, each in judged.items()}
+    return {
+        "metrics": groups["reranked" if reranker else "fused"],
+        "groups": groups,
+        "n": len(asked),
+    }
 
 
 # ---- the command
@@ -263,6 +185,7 @@ def measure(
     examples=(
         "regtape eval retrieval OBLIQA --split dev --json",
         "regtape eval retrieval OBLIQA --split dev --questions 300 --keep FOLDER",
+        "regtape eval retrieval OBLIQA --split dev --only-held my-embedder/split.jsonl",
         "regtape eval retrieval --financebench questions.jsonl --pdfs PDFS --keep FOLDER",
     ),
 )
@@ -279,6 +202,14 @@ def measure(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The folder of their PDFs.",
 )
+@click.option(
+    "--only-held", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="SPLIT.jsonl",
+    help="Only the questions that `regtape train` held apart, as it wrote them beside the model.",
+)  # fmt: skip
+@click.option(
+    "--reranker", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="MODEL",
+    help="A folder that `regtape train reranker` wrote; adds the stage `reranked`.",
+)  # fmt: skip
 @click.option("--questions", type=click.IntRange(1), help="So many of them, drawn by a fixed seed.")
 @click.option(
     "--keep", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
@@ -289,19 +220,23 @@ def command(
     split: str,
     financebench: Path | None,
     pdfs: Path | None,
+    only_held: Path | None,
+    reranker: Path | None,
     questions: int | None,
     keep: Path | None,
 ) -> int:
     """Rank the passages of FOLDER (corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv) for each judged question, with BM25 beside."""
     if (folder is None) == (financebench is None) or (financebench is None) != (pdfs is None):
         raise click.UsageError("name a BEIR folder, or --financebench with --pdfs")
+    if folder is None and (only_held or reranker):
+        raise click.UsageError("--only-held and --reranker are for a BEIR folder")
     home = keep or Path(tempfile.mkdtemp(prefix="regtape-retrieval-"))
     try:
         if financebench is not None and pdfs is not None:
             found = _pages(financebench, pdfs, home, questions)
         else:
             assert folder is not None
-            found = _passages(folder, split, home, questions)
+            found = _passages(folder, split, home, questions, only_held, reranker)
     finally:
         if keep is None:
             shutil.rmtree(home, ignore_errors=True)
@@ -312,19 +247,33 @@ def command(
     return DONE
 
 
-def _passages(folder: Path, split: str, home: Path, questions: int | None) -> dict[str, Any]:
+def _passages(
+    folder: Path, split: str, home: Path, questions: int | None, held: Path | None, reranker: Path | None
+) -> dict[str, Any]:  # fmt: skip
     from api.console import progress
     from ingest.embed import open_embedder
 
     chosen = settings()
     beir = read_beir(folder, split)
+    if held is not None:
+        beir = read_held(held, beir)
     embedder = open_embedder(
         chosen.embedder, threads=chosen.threads, cache_dir=chosen.models_folder
     )
+    cross = reranker and Reranker(reranker, threads=chosen.threads, cache_dir=chosen.models_folder)
     with progress("eval", "steps") as tell:
-        found = measure(beir, home, embedder, questions=questions, progress=tell)
-    of = {"dataset": f"{folder.name}/{split}", "passages": len(beir.passages)}
-    return {"task": "retrieval", **of, "embedder": embedder.name, **found}
+        found = measure(
+            beir, home, embedder, questions=questions, reranker=cross or None, progress=tell
+        )
+    dataset = f"{folder.name}/{split}" + ("/held" if held else "")
+    used = {"embedder": embedder.name, "reranker": reranker.name if reranker else None}
+    return {
+        "task": "retrieval",
+        "dataset": dataset,
+        "passages": len(beir.passages),
+        **used,
+        **found,
+    }
 
 
 def _pages(path: Path, pdfs: Path, home: Path, questions: int | None) -> dict[str, Any]:

@@ -22,6 +22,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
 from eval.questions import Fact, Question
 
 PASSAGES_READ = 10
@@ -179,6 +182,13 @@ def interval(
     redrawn = sorted(statistic(draw.choices(values, k=len(values))) for _ in range(DRAWS))
     low, high = redrawn[DRAWS // 40], redrawn[DRAWS - DRAWS // 40 - 1]  # 2.5 % cut at each end
     return {"value": statistic(values), "low": low, "high": high, "n": len(values)}
+
+
+def bootstrapped(values: NDArray[np.float64], draws: int = DRAWS) -> Measure:
+    """The mean of many values and its 95 % percentile bootstrap interval, drawn by numpy from SEED."""
+    picks = np.random.default_rng(SEED).integers(0, len(values), (draws, len(values)))
+    low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
+    return {"value": float(values.mean()), "low": float(low), "high": float(high), "n": len(values)}
 
 
 def _measures(points: dict[str, list[float]], draw: random.Random) -> Measures:

@@ -11,7 +11,6 @@ are its manifestations (a PDF, the XML, a mirror's text), told apart by hash.
 import json
 import re
 import threading
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
@@ -23,7 +22,17 @@ from typing import Any, Self
 
 from ingest import moment
 from ingest.database import open_database, transaction
-from ingest.document import Authority, DocType, Document, Kind, Metadata, Page, Section, Where
+from ingest.document import (
+    Authority,
+    DocType,
+    Document,
+    Kind,
+    Metadata,
+    Page,
+    Section,
+    Where,
+    page_at,
+)
 from ingest.errors import Damaged, NotKnown
 from ingest.moment import Clock, from_micros, to_micros
 
@@ -390,9 +399,8 @@ class Catalog:
         """The number of the page on which a character of the text stands, or None where there are
         no pages.
         """
-        pages = self.body(id)[2]
-        at = bisect_right(pages, offset, key=lambda page: page.start) - 1
-        return pages[at].number if at >= 0 else None
+        page = page_at(self.body(id)[2], offset)
+        return page.number if page else None
 
     def _read_body_once(self, id: str) -> tuple[str, tuple[Section, ...], tuple[Page, ...]]:
         with self._lock:

@@ -36,6 +36,11 @@ class Day:
     end: int
 
 
+def spoken(day: date) -> str:
+    """ "December 9, 2024"."""
+    return f"{day:%B} {day.day}, {day.year}"
+
+
 def days(text: str) -> Iterable[Day]:
     for match in DAY.finditer(text):
         if day := _civil(match):

@@ -7,6 +7,8 @@ pair of character offsets into that same string, so a quote can always be walked
 after.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -83,6 +85,18 @@ class Page:
     printed: str | None = None
 
 
+def section_at(sections: Sequence[Section], offset: int) -> Section | None:
+    """The section that holds a character; None between sections."""
+    at = bisect_right(sections, offset, key=lambda section: section.start) - 1
+    return sections[at] if at >= 0 and offset < sections[at].end else None
+
+
+def page_at(pages: Sequence[Page], offset: int) -> Page | None:
+    """The page on which a character stands; None where the source marks no pages."""
+    at = bisect_right(pages, offset, key=lambda page: page.start) - 1
+    return pages[at] if at >= 0 else None
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """Where a metadata value was read: a span of the text, or a place outside it ("manifest", "SGML
@@ -92,6 +106,9 @@ class Where:
     place: str
     start: int = -1
     end: int = -1
+
+
+PROPERTIES = "pdf properties"  # the place of what a PDF file says of itself outside its pages
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.encoder import EncoderSettings, open_encoder, user_cache
+from ingest.encoder import EncoderSettings, Weights, open_encoder, user_cache
 from ingest.errors import ModelMissing, NotKnown
 from ingest.tokens import terms
 
@@ -43,31 +43,29 @@ class Embedder(Protocol):
         """Tokens of the whole text; adds up over parts divided at white space."""
 
 
-class MiniLm:
-    """all-MiniLM-L6-v2 on ONNX Runtime. A text's vector is the same to the bit alone and in any batch.
+class OnnxBert:
+    """A folder of BERT weights on ONNX Runtime. A text's vector is the same to the bit alone and in any batch.
 
-    fp32 is what sentence-transformers computes (largest difference of a component 2e-7). int8, the default, against fp32,
-    on 2,200 passages of 140 words from SEC releases: cosine 0.998 (1st percentile 0.997); for 62 questions 93 % of the ten
-    nearest passages are the same; 2.1 times fp32's passages a second here and 4.8 times sentence-transformers' (CPU time,
-    190 tokens, a core with AVX512-VNNI). Without VNNI, x86 may saturate in int8 products: then measure, or take minilm-fp32.
+    Of all-MiniLM-L6-v2, fp32 is what sentence-transformers computes (largest difference of a component 2e-7). int8, the
+    default, against fp32, on 2,200 passages of 140 words from SEC releases: cosine 0.998 (1st percentile 0.997); for 62
+    questions 93 % of the ten nearest passages are the same; 2.1 times fp32's passages a second here and 4.8 times
+    sentence-transformers' (CPU time, 190 tokens, a core with AVX512-VNNI). Without VNNI, x86 may saturate in int8 products:
+    then measure, or take minilm-fp32.
     """
-
-    dimensions = 384
-    # The day the model was published; nothing later can be in it.
-    trained_through: str | None = "2021-08-30"
 
     def __init__(
         self,
         name: str,
+        folder: Path,
         settings: EncoderSettings,
         threads: int | None,
         cache_dir: Path | None,
+        *,
+        trained_through: str | None,
     ) -> None:
-        self.name = name
-        self._encoder = open_encoder(
-            minilm_folder(), settings, threads=threads, cache_dir=cache_dir
-        )
-        self.fingerprint = self._encoder.fingerprint
+        self.name, self.trained_through = name, trained_through
+        self._encoder = open_encoder(folder, settings, threads=threads, cache_dir=cache_dir)
+        self.fingerprint, self.dimensions = self._encoder.fingerprint, self._encoder.dimensions
         self.max_tokens = self._encoder.room
 
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -149,27 +147,53 @@ class SentenceTransformers:
         return digest.hexdigest()[:16]
 
 
+def _minilm(
+    name: str, settings: EncoderSettings, threads: int | None, cache_dir: Path | None
+) -> Embedder:
+    # The day the model was published; nothing later can be in it.
+    return OnnxBert(
+        name, minilm_folder(), settings, threads, cache_dir, trained_through="2021-08-30"
+    )
+
+
+def _trained(folder: Path, threads: int | None, cache_dir: Path) -> Embedder:
+    """What `regtape train embedder` wrote; any other BERT that is read by its mean opens as well."""
+    told = Weights(folder).config.get("regtape", {}).get("trained_through")
+    return OnnxBert(
+        f"{_FOLDER}{folder.name}",
+        folder,
+        EncoderSettings(),
+        threads,
+        cache_dir,
+        trained_through=told,
+    )
+
+
 EMBEDDERS: dict[str, Callable[[int | None, Path | None], Embedder]] = {
-    "minilm": partial(MiniLm, "minilm", EncoderSettings(precision="int8")),
-    "minilm-fp32": partial(MiniLm, "minilm-fp32", EncoderSettings(precision="fp32")),
+    "minilm": partial(_minilm, "minilm", EncoderSettings(precision="int8")),
+    "minilm-fp32": partial(_minilm, "minilm-fp32", EncoderSettings(precision="fp32")),
     "hashing": lambda threads, cache_dir: Hashing(),
 }
-_ANY = "sentence-transformers:"
+_ANY, _FOLDER = "sentence-transformers:", "bert:"
 
 
 def open_embedder(
     name: str = "minilm", threads: int | None = None, cache_dir: Path | None = None
 ) -> Embedder:
-    """Open a backend by name, or "sentence-transformers:NAME-or-folder".
+    """Open a backend by name, or "sentence-transformers:NAME-or-folder", or "bert:FOLDER" for one that was trained here.
 
     threads: texts embedded at a time (default: the cores this process may use); cache_dir: where the built graph is kept
     (default: `regtape` in the user's cache folder). Raises NotKnown on another name, ModelMissing without its weights.
     """
     if name.startswith(_ANY):
         return SentenceTransformers(name.removeprefix(_ANY), threads)
+    if name.startswith(_FOLDER):
+        return _trained(Path(name.removeprefix(_FOLDER)), threads, cache_dir or user_cache())
     if name not in EMBEDDERS:
         known = ", ".join(sorted(EMBEDDERS))
-        raise NotKnown(f"no embedder {name!r}; there are {known}, and {_ANY}NAME-or-folder")
+        raise NotKnown(
+            f"no embedder {name!r}; there are {known}, {_ANY}NAME-or-folder and {_FOLDER}FOLDER"
+        )
     return EMBEDDERS[name](threads, cache_dir or user_cache())
 
 

@@ -13,7 +13,7 @@ and ranking as of a moment is the same to the bit.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -33,6 +33,7 @@ from ingest.vectors import Vectors
 _BLOCK = 4096
 _HEADING_WEIGHT = 3.0  # a term in title or heading path counts this many occurrences in the passage
 _K1, _B = 1.2, 0.6  # BM25, chosen on the dev questions
+_PLACES = 1 << 20  # terms of a passage, at most: it is cut long before
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS cuts(offset INTEGER PRIMARY KEY, chunks INTEGER NOT NULL, in_vectors INTEGER NOT NULL);
@@ -83,6 +84,21 @@ class View:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Postings:
+    """Rows in which something occurs, in order, how often in each (a heading counts for more), and where in the bodies: row *
+    _PLACES + place, in order."""
+
+    rows: NDArray[np.int64]
+    frequency: NDArray[np.float64]
+    places: NDArray[np.int64]
+
+    @classmethod
+    def at(cls, places: NDArray[np.int64]) -> "_Postings":
+        rows, counts = np.unique(places // _PLACES, return_counts=True)
+        return cls(rows, counts.astype(np.float64), places)
+
+
 class Index:
     """One cutting of one catalog, open for reading and writing. Thread-safe; call `refresh()`
     before a read.
@@ -109,6 +125,7 @@ class Index:
         self._lengths = np.empty(0, np.int64)
         self._known_at = np.empty(0, np.int64)
         self._read_postings = lru_cache(maxsize=4096)(self._read_postings_once)
+        self._read_pair = lru_cache(maxsize=1024)(self._read_pair_once)
 
     def close(self) -> None:
         """Close the database."""
@@ -264,7 +281,7 @@ class Index:
                 (self.size, rows),
             ).fetchall()
             self._load(new)
-            self._read_postings.cache_clear()
+            self._forget_postings()
 
     def _load(self, new: Sequence[tuple[int, int, bytes]]) -> None:
         known = dict(self._catalog.moments())
@@ -293,7 +310,11 @@ class Index:
     def _forget(self) -> None:
         self._blocks = []
         self._offsets = self._lengths = self._known_at = np.empty(0, np.int64)
+        self._forget_postings()
+
+    def _forget_postings(self) -> None:
         self._read_postings.cache_clear()
+        self._read_pair.cache_clear()
 
     def view(
         self, as_of: datetime, *, head: int | None = None, filters: Filters | None = None
@@ -306,6 +327,17 @@ class Index:
             mask &= np.isin(self._offsets, sorted(self._catalog.offsets(filters)))
         return View(mask, int(mask.sum()))
 
+    def documents(self, view: View) -> set[int]:
+        """Offsets of the documents of a view."""
+        return set(np.unique(self._offsets[view.mask]).tolist())
+
+    def among(self, view: View, offsets: Collection[int]) -> View:
+        """Of a view, the rows of these documents."""
+        if not offsets:
+            return View(np.zeros_like(view.mask), 0)
+        mask = view.mask & np.isin(self._offsets, sorted(offsets))
+        return View(mask, int(mask.sum()))
+
     def dense(self, vector: NDArray[np.float32], view: View) -> NDArray[np.float32]:
         """Cosine of every row with a normalised query, (rows,); -1 outside the view."""
         if not self._blocks:
@@ -313,60 +345,65 @@ class Index:
         scores = np.concatenate([block @ vector for block in self._blocks])[: self.size]
         return np.where(view.mask, scores, np.float32(-1.0))
 
-    def lexical(self, weights: dict[str, float], view: View) -> NDArray[np.float64]:
-        """BM25 of every row, (rows,), for query terms with their weights; 0 outside the view.
+    def lexical(
+        self, weights: Mapping[str, float], view: View, pairs: Mapping[tuple[str, str], float] = {}
+    ) -> NDArray[np.float64]:
+        """BM25 of every row, (rows,), for query terms with their weights, and for pairs of terms one right behind the other in
+        a passage; 0 outside the view.
 
         Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), equation 3.15, with
         idf ln(1 + (N - n + ½)/(n + ½)) so that it never is negative; N, n and the mean length are
-        those of the view.
+        those of the view. A pair counts as a term (sequential dependence: Metzler and Croft, "A Markov Random Field Model for
+        Term Dependencies", 2005).
         """
         scores = np.zeros(self.size)
         if not view.count:
             return scores
-        mean_length = max(float(self._lengths[view.mask].mean()), 1.0)
-        for term, weight in weights.items():
-            rows, frequency = self._postings(term, view)
-            if len(rows) == 0:
-                continue
-            norm = _K1 * (1 - _B + _B * self._lengths[rows] / mean_length)
-            scores[rows] += (
-                weight * self._idf(len(rows), view) * frequency * (_K1 + 1) / (frequency + norm)
-            )
+        norm = _K1 * (
+            1 - _B + _B * self._lengths / max(float(self._lengths[view.mask].mean()), 1.0)
+        )
+        found = [(self._read_postings(term), weight) for term, weight in weights.items()]
+        found += [(self._read_pair(*pair), weight) for pair, weight in pairs.items()]
+        for postings, weight in found:
+            rows, frequency = _inside(postings, view)
+            if len(rows):
+                idf = self._idf(len(rows), view)
+                scores[rows] += weight * idf * frequency * (_K1 + 1) / (frequency + norm[rows])
         return scores
 
     def idf(self, term: str, view: View) -> float:
         """How telling a term is among the rows of the view; highest for a term that occurs
         nowhere.
         """
-        return self._idf(len(self._postings(term, view)[0]), view)
+        return self._idf(self.occurs(term, view), view)
 
     def occurs(self, term: str, view: View) -> int:
         """In how many rows of the view a term occurs."""
-        return len(self._postings(term, view)[0])
+        return len(_inside(self._read_postings(term), view)[0])
 
     def _idf(self, n: int, view: View) -> float:
         return float(np.log(1 + (view.count - n + 0.5) / (n + 0.5)))
 
-    def _postings(self, term: str, view: View) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        rows, frequency = self._read_postings(term)
-        inside = view.mask[rows]
-        return rows[inside], frequency[inside]
-
-    def _read_postings_once(self, term: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """(rows, weighted frequency) of a term over all rows loaded."""
+    def _read_postings_once(self, term: str) -> _Postings:
+        """Over all rows loaded."""
         with self._lock:
             found = self._db.execute(
-                "SELECT doc, col='heading' FROM vocabulary WHERE term=?", (term,)
+                "SELECT doc, col='heading', offset FROM vocabulary WHERE term=?", (term,)
             ).fetchall()
-        if not found:
-            return np.empty(0, np.int64), np.empty(0)
-        pairs = np.array(found, np.int64)
-        pairs = pairs[pairs[:, 0] <= self.size]
-        counts = np.bincount(
-            pairs[:, 0] - 1, weights=np.where(pairs[:, 1] == 1, _HEADING_WEIGHT, 1.0), minlength=1
-        )
+        each = np.array(found, np.int64).reshape(-1, 3)
+        each = each[each[:, 0] <= self.size]
+        row, heading = each[:, 0] - 1, each[:, 1] == 1
+        counts = np.bincount(row, weights=np.where(heading, _HEADING_WEIGHT, 1.0), minlength=1)
         rows = np.flatnonzero(counts).astype(np.int64)
-        return rows, counts[rows].astype(np.float64)
+        places = np.sort((row * _PLACES + each[:, 2])[~heading])
+        return _Postings(rows, counts[rows].astype(np.float64), places)
+
+    def _read_pair_once(self, first: str, second: str) -> _Postings:
+        behind, places = self._read_postings(first).places + 1, self._read_postings(second).places
+        if not len(places):
+            return _Postings.at(places)
+        at = np.minimum(np.searchsorted(places, behind), len(places) - 1)
+        return _Postings.at(behind[places[at] == behind])
 
     def rows(self, numbers: Sequence[int]) -> list[Row]:
         """Chunks by their index in the score arrays, in the order asked for."""
@@ -395,6 +432,12 @@ class Index:
         """The vector of a row, (dimensions,)."""
         found: NDArray[np.float32] = self._blocks[row // _BLOCK][row % _BLOCK]
         return found
+
+
+def _inside(postings: _Postings, view: View) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Rows of a view in which something occurs, and how often."""
+    inside = view.mask[postings.rows]
+    return postings.rows[inside], postings.frequency[inside]
 
 
 def _row(row: int, *values: Any) -> Row:

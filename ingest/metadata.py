@@ -12,7 +12,7 @@ from dataclasses import fields
 from datetime import date
 
 from ingest.civil import DAY, MONTH, day_at, day_before
-from ingest.document import Authority, DocType, Document, Metadata, Section, Where
+from ingest.document import PROPERTIES, Authority, DocType, Document, Metadata, Section, Where
 from ingest.known import Cited, cited_releases, identifiers, public_moment
 from ingest.moment import parse_moment
 from ingest.origin import (
@@ -69,6 +69,7 @@ def describe(document: Document, name: str, given: Mapping[str, str] | None = No
         _read_filing,
         _read_numbers,
         _read_type,
+        _read_results,
         _read_title,
         _read_agency,
         read_dates,
@@ -245,8 +246,28 @@ def _read_filing(reading: Reading) -> None:
         reading.set("accession", number[1], "file name")
     if cik := _FILER_CIK.search(reading.head):
         reading.set("cik", cik[1].zfill(10), "cover", cik.start(1), cik.end(1))
-    reading.set("title", _cover_title(reading.metadata), "cover")
+    title = _cover_title(reading.metadata)
+    if title and reading.metadata.where.get("title") == Where(PROPERTIES):
+        reading.forget("title")  # a file's properties hold a printer's job name as often as a title
+    reading.set("title", title, "cover")
     _read_signature_of_filing(reading)
+
+
+_REPORTS = re.compile(
+    r"(?P<company>[A-Z][\w&.'’-]*(?: [A-Z&][\w&.'’-]*){0,5}?,? (?:Inc|Corp|Corporation|Company|Co|Ltd|plc|N\.V)\b\.?) "
+    r"\((?:NYSE|Nasdaq|NASDAQ)[^()]{0,20}: ?[A-Z.]{1,6}\),? (?:today )?(?:reported|announced)\b"
+)
+_ENDED = re.compile(r"\bended:? ")
+
+
+def _read_results(reading: Reading) -> None:
+    """Of a company's own release of its results: who says so, and the end of the period."""
+    head = reading.head
+    if reading.metadata.company or not (said := _REPORTS.search(head)):
+        return
+    reading.set("company", said["company"], "text", *said.span("company"))
+    if (ended := _ENDED.search(head)) and (day := day_at(head, ended.end())):
+        reading.set("period", day.on, "text", day.start, day.end)
 
 
 def _cover_title(metadata: Metadata) -> str | None:

@@ -62,6 +62,11 @@ def parse_moment(text: str, *, zone: ZoneInfo = NEW_YORK) -> datetime:
     return moment.astimezone(UTC)
 
 
+def civil_day(moment: datetime, zone: ZoneInfo = NEW_YORK) -> date:
+    """The day that clocks show at an aware moment."""
+    return moment.astimezone(zone).date()
+
+
 def end_of_day(day: date, zone: ZoneInfo = NEW_YORK) -> datetime:
     """The last microsecond of a civil day, as UTC."""
     return next_midnight(day, zone) - _MICROSECOND

@@ -176,6 +176,12 @@ FORM = re.compile(
 _CAPTION = re.compile(
     r"\(\s{0,9}Exact\s{1,9}name\s{1,9}of\s{1,9}(?:the\s{1,9})?registrant", re.IGNORECASE
 )
+LEGAL_FORM = re.compile(
+    r"(?i)\b(?:inc|incorporated|corp|corporation|co|company|ltd|limited|llc|l\.p|plc|n\.v|s\.a)\b"
+)
+_UNDER_NUMBER = re.compile(
+    r"(?i)\bcommission\s+file\s+n(?:umber|o)\b[.: ]*[\d-]{3,12}\s*\n\s*(?P<name>[^\n]{2,80})\n"
+)
 PERIOD = re.compile(
     r"(?i)\bfor\s+the\s+(?:fiscal\s+year|quarterly\s+period|quarter|transition\s+period|year)\s+ended:?\s*"
 )
@@ -193,10 +199,12 @@ def is_filing(document: Document, head: str) -> bool:
 
 
 def registrant(head: str) -> tuple[int, int] | None:
-    """Span of the line over the caption "(Exact name of registrant ...)" on a filing's cover."""
+    """Span of the line over the caption "(Exact name of registrant ...)" on a filing's cover; where there is no caption, of
+    a company's name on the line under the Commission's file number."""
     caption = _CAPTION.search(head)
     if not caption:
-        return None
+        under = _UNDER_NUMBER.search(head)
+        return under.span("name") if under and LEGAL_FORM.search(under["name"]) else None
     end = len(head[: caption.start()].rstrip())
     start = head.rfind("\n", 0, end) + 1
     return (start, end) if 2 <= end - start <= 200 else None

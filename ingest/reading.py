@@ -41,6 +41,11 @@ class Reading:
         setattr(self.metadata, name, value)
         self.metadata.where[name] = Where(OURS + place, start, end)
 
+    def forget(self, name: str) -> None:
+        """Empty a field, so that it can be set anew."""
+        setattr(self.metadata, name, None)
+        self.metadata.where.pop(name, None)
+
     def find(self, name: str, pattern: re.Pattern[str], place: str = "header") -> None:
         """Set a text field from the first match in the head."""
         if match := pattern.search(self.head):

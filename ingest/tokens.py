@@ -9,6 +9,7 @@ and "10%" meet. Stems are Snowball English (Porter 2).
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 import Stemmer
 
@@ -65,6 +66,13 @@ def query_terms(text: str) -> list[str]:
     """
     found = dict.fromkeys(terms(text))
     return [term for term in found if term not in _STOP_STEMS] or list(found)
+
+
+def query_pairs(text: str) -> list[tuple[str, str]]:
+    """Distinct neighbours among the terms of a query, stop words apart."""
+    found = terms(text)
+    pairs = dict.fromkeys(pairwise(found))
+    return [pair for pair in pairs if not _STOP_STEMS.intersection(pair)]
 
 
 def _terms(text: str) -> Iterator[str]:

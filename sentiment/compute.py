@@ -18,6 +18,7 @@ from sentiment.features import (
     BUZZ_FLOOR,
     BUZZ_LEAST,
     BUZZ_WEEKS,
+    DEPTH,
     HOUR,
     MINUTE,
     SECOND,
@@ -28,6 +29,7 @@ from sentiment.features import (
 from sentiment.rolling import (
     FOREVER,
     NEVER,
+    Bools,
     Cell,
     Contributions,
     Floats,
@@ -253,17 +255,22 @@ def _block(
     part: _Part, cells: tuple[Cell, ...], instants: Ints, rows: Masks | Steps, known: int
 ) -> Floats:
     """float64[f, m] of the features of a part."""
-    found = rows.cells(cells, instants)
-    values = np.full((len(part.columns), len(instants)), np.nan)
-    values[part.of] = found[part.cell]
-    values[part.less_of] -= found[part.less]
-    if len(part.volumes) and len(instants) and known > instants.min():
-        values[np.ix_(part.volumes, instants < known)] = np.nan
+    values = _of_cells(part, rows.cells(cells, instants), instants, known)
     if len(part.buzz):
         values[part.buzz] = _buzz(rows, part.buzz_widths, instants, known)
     if len(part.age):
         moment = rows.newest(AGE_REACH, instants)
         values[part.age] = np.where(moment == NEVER, np.nan, (instants - moment) / SECOND)
+    return values
+
+
+def _of_cells(part: _Part, cells: Floats, instants: Ints, known: int) -> Floats:
+    """float64[f, m] of the features that are cells, float64[c, m], or one less another; NaN for the others."""
+    values = np.full((len(part.columns), len(instants)), np.nan)
+    values[part.of] = cells[part.cell]
+    values[part.less_of] -= cells[part.less]
+    if len(part.volumes) and len(instants) and known > instants.min():
+        values[np.ix_(part.volumes, instants < known)] = np.nan
     return values
 
 
@@ -284,15 +291,63 @@ def _buzz(rows: Masks | Steps, widths: Ints, instants: Ints, known: int) -> Floa
 # ---- kept until they can change
 
 
-class _Steady(NamedTuple):
-    """Values float64[f] of a part that hold in [begin, until), but for ages, which count from `newest`."""
+class _Rows(NamedTuple):
+    """The rows of a company by moment, and the moments, starts and ends, each in order and with FOREVER behind them."""
 
     rows: Contributions
+    ordered: Masks
+    moments: Ints
+    starts: Ints
+    ends: Ints
+
+
+def _rows_of(rows: Contributions) -> _Rows:
+    ordered = rows.ordered()
+    times = np.full((3, len(rows) + 1), FOREVER)
+    times[:, :-1] = ordered.moment, ordered.start, ordered.end
+    times[1:].sort(axis=1)
+    return _Rows(rows, Masks(ordered), *times)
+
+
+class _Steady(NamedTuple):
+    """What holds of a part from `begin`: values float64[f] until the first of `until`, but for ages, which count from `newest`;
+    what lies in each of its reaches until that of `until`, int64[r]. cells: float64[c], of which the values are made."""
+
+    rows: _Rows
     known: int
     begin: int
-    until: int
+    until: Ints
+    first: int
+    cells: Floats
     values: Floats
     newest: Ints
+
+
+class InForce(NamedTuple):
+    """What the rows of a company that are in force and not older than what features look at have in common, throughout
+    [begin, until). newest: moment of the newest, NEVER where none is. versions: their codes, in order."""
+
+    rows: Contributions
+    begin: int
+    until: int
+    newest: int
+    versions: tuple[int, ...]
+    backfilled: bool
+
+
+def in_force(rows: Contributions, at: int) -> InForce:
+    """Of the rows that stand at an instant."""
+    leaves = np.minimum(rows.end, rows.moment + DEPTH)
+    stands = (rows.start <= at) & (at < leaves)
+    until = min(int(times[times > at].min(initial=FOREVER)) for times in (rows.start, leaves))
+    return InForce(
+        rows,
+        at,
+        until,
+        int(rows.moment[stands].max(initial=NEVER)),
+        tuple(np.unique(rows.version[stands]).tolist()),
+        bool(rows.backfilled[stands].any()),
+    )
 
 
 class Kept:
@@ -300,20 +355,26 @@ class Kept:
 
     def __init__(self) -> None:
         self._made: dict[_Part, _Steady] = {}
+        self._in_force: InForce | None = None
+
+    def in_force(self, rows: Contributions, at: int) -> InForce:
+        """As `in_force` says."""
+        made = self._in_force
+        if made is None or made.rows is not rows or not made.begin <= at < made.until:
+            made = self._in_force = in_force(rows, at)
+        return made
 
     def values(
         self, part: "_Part", at: Ints, rows: Contributions, known: int, sessions: Sessions | None
     ) -> Floats:
-        """float64[f]: values of a part at one instant, int64[1]; computed anew where rows are others, or it has come to where
-        a value can change."""
+        """float64[f]: values of a part at one instant, int64[1]; what can have changed since the last is computed anew."""
         made, instant = self._made.get(part), int(at[0])
-        if (
-            made is None
-            or made.rows is not rows
-            or made.known != known
-            or not made.begin <= instant < made.until
+        if made is not None and (
+            made.rows.rows is not rows or made.known != known or instant < made.begin
         ):
-            made = _steady(part, at, rows, known, sessions)
+            made = None
+        if made is None or instant >= made.first:
+            made = _steady(part, at, rows, known, sessions, made)
             if len(self._made) >= _CHOICES:
                 self._made.clear()
             self._made[part] = made
@@ -328,64 +389,109 @@ _CHOICES = 8  # of features of a company; a model pins one
 
 
 def _steady(
-    part: "_Part", at: Ints, rows: Contributions, known: int, sessions: Sessions | None
+    part: "_Part",
+    at: Ints,
+    rows: Contributions,
+    known: int,
+    sessions: Sessions | None,
+    before: _Steady | None,
 ) -> _Steady:
-    ordered, cells = Masks(rows.ordered()), _cells(part, sessions)
-    return _Steady(
-        rows,
-        known,
-        int(at[0]),
-        _until(part, at[0], ordered.rows, known, sessions),
-        _block(part, cells, at, ordered, known)[:, 0],
-        ordered.newest(AGE_REACH, at) if len(part.age) else at,
-    )
+    """before: of the same rows, at an earlier instant."""
+    reaches, cells = _reaches(part, sessions), _cells(part, sessions)
+    if before is None:
+        held = _rows_of(rows)
+        found, until, values = np.empty(len(cells)), np.full(len(reaches.widths) + 1, at[0]), None
+    else:
+        held, found, until, values = before.rows, before.cells.copy(), before.until.copy(), before.values  # fmt: skip
+    past = until <= at
+    if past[:-1].any():
+        anew = past[reaches.of_cell]
+        found[anew] = held.ordered.cells(_those(cells, anew.tobytes()), at)[:, 0]
+        until[:-1][past[:-1]] = _until(reaches, past[:-1], held, at[0])
+    made = _of_cells(part, found[:, np.newaxis], at, known)[:, 0]
+    if len(part.buzz):
+        made[part.buzz] = (
+            _buzz(held.ordered, part.buzz_widths, at, known)[:, 0]
+            if values is None or past[-1]
+            else values[part.buzz]
+        )
+    if past[-1]:
+        until[-1] = _until_of_buzz(part, held, at[0], known)
+    newest = held.ordered.newest(AGE_REACH, at) if len(part.age) else at
+    return _Steady(held, known, int(at[0]), until, int(until.min()), found, made, newest)
+
+
+@lru_cache(1 << 12)
+def _those(cells: tuple[Cell, ...], places: bytes) -> tuple[Cell, ...]:
+    """The cells at the places of a mask."""
+    return tuple(cell for cell, here in zip(cells, places, strict=True) if here)
 
 
 class _Reaches(NamedTuple):
-    """Of the windows by the clock that a part looks at, widths and how far back they end; and the other windows."""
+    """How far the windows of a part reach back, each once. widths: 0 of those not by the clock, whose bounds are in `bounded`;
+    backs: how long before an instant they end; of_cell: which one is that of each cell. Ages have the last."""
 
     widths: Ints
     backs: Ints
-    bounded: tuple[tuple[Ints, int], ...]
+    bounded: Mapping[int, Ints]
+    of_cell: Places
 
 
 @lru_cache
 def _reaches(part: "_Part", sessions: Sessions | None) -> _Reaches:
-    places = {(cell.window, cell.back) for cell in _cells(part, sessions)}
-    clock = {(window.width, back) for window, back in places if window.bounds is None}
-    if len(part.age):
-        clock.add((AGE_REACH, 0))
-    widths, backs = np.array(sorted(clock), np.int64).reshape(-1, 2).T
-    bounded = [(window.bounds, back) for window, back in places if window.bounds is not None]
-    return _Reaches(widths, backs, tuple(bounded))
+    cells = _cells(part, sessions)
+    places = {place: at for at, place in enumerate(dict.fromkeys(cell[1:] for cell in cells))}
+    aged = [(AGE_REACH, 0)] if len(part.age) else []
+    widths, backs = np.array(
+        [(window.width, back) for window, back in places] + aged, np.int64
+    ).reshape(-1, 2).T  # fmt: skip
+    bounds = {
+        at: np.append(window.bounds, FOREVER)
+        for (window, _), at in places.items()
+        if window.bounds is not None
+    }
+    return _Reaches(widths, backs, bounds, np.array([places[cell[1:]] for cell in cells], np.intp))
 
 
-def _until(
-    part: "_Part", at: np.int64, rows: Contributions, known: int, sessions: Sessions | None
-) -> int:
-    """An instant until before which no value of a part but ages changes: when a row, of those in order, next starts, ends or
-    leaves a window, wherever that window lies; when a session begins; when a week comes to lie within the log."""
-    widths, backs, bounded = _reaches(part, sessions)
+def _until(reaches: _Reaches, those: Bools, held: _Rows, at: np.int64) -> Ints:
+    """int64: until when nothing changes in each of those reaches: when a row next starts, ends or leaves it; when a session
+    begins."""
+    widths, backs = reaches.widths[those], reaches.backs[those]
+    until = _next_change(held, at, widths, backs)
+    for place, number in enumerate(np.flatnonzero(those).tolist()):
+        if (bounds := reaches.bounded.get(number)) is not None:
+            begins = int(_next(bounds, at - backs[place] - 1)) + 1 + backs[place]
+            until[place] = min(until[place], begins)
+    return until
+
+
+def _until_of_buzz(part: "_Part", held: _Rows, at: np.int64, known: int) -> int:
+    """An instant until before which no buzz and no volume of a part changes for another reason than a row in the reach of a
+    cell: a row in the weeks before, a week that comes to lie within the log, the log's first score."""
     changes = [FOREVER]
     if known > at:
         changes.append(known)
-    for bounds, back in bounded:
-        changes.append(int(_next(bounds, at - back - 1)) + 1 + back)
-        backs = np.append(backs, back)
-        widths = np.append(widths, 0)
     if len(part.buzz):
         changes.append(int(at // HOUR + 1) * HOUR)  # New York's clocks change on whole hours
         weeks = np.append(0, at - weeks_before(np.array([at]), BUZZ_WEEKS)[:, 0])
-        buzz_backs = np.tile(weeks, len(part.buzz_widths))
-        buzz_widths = np.repeat(part.buzz_widths, len(weeks))
-        within = known + buzz_widths + buzz_backs
+        backs = np.tile(weeks, len(part.buzz_widths))
+        widths = np.repeat(part.buzz_widths, len(weeks))
+        within = known + widths + backs
         changes += within[within > at].tolist()
-        backs, widths = np.append(backs, buzz_backs), np.append(widths, buzz_widths)
-    for begin, reach in ((np.sort(rows.start), 0), (np.sort(rows.end), 0), (rows.moment, widths)):
-        changes.append(int((_next(begin, at - backs - reach) + backs + reach).min(initial=FOREVER)))
+        changes.append(int(_next_change(held, at, widths, backs).min()))
     return min(changes)
 
 
+def _next_change(held: _Rows, at: np.int64, widths: Ints, backs: Ints) -> Ints:
+    """int64[r]: when a row next starts, ends or leaves a window of widths int64[r] that ends so long before an instant."""
+    ended = at - backs
+    changes: Ints = backs + np.minimum(
+        np.minimum(_next(held.starts, ended), _next(held.ends, ended)),
+        _next(held.moments, ended - widths) + widths,
+    )
+    return changes
+
+
 def _next(ordered: Ints, after: Any) -> Any:
-    """The first of ordered numbers that is larger than each of these; FOREVER where none is."""
-    return np.append(ordered, FOREVER)[np.searchsorted(ordered, after, "right")]
+    """The first of ordered numbers, the last of which is FOREVER, that is larger than each of these."""
+    return ordered[np.searchsorted(ordered, after, "right")]

@@ -24,9 +24,9 @@ from ingest.errors import BadRequest, ModelMissing, NotKnown
 from ingest.moment import NEW_YORK, next_midnight, to_micros
 from sentiment.question import MOST_CELLS
 from sentiment.read import Asked, Reader
-from sentiment.rolling import Ints
+from sentiment.rolling import NEVER, Ints
 from sentiment.sessions import new_york
-from sentiment.vector import NEVER, Matrix
+from sentiment.vector import Matrix
 
 if TYPE_CHECKING:
     import pyarrow as pa

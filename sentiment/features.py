@@ -168,6 +168,7 @@ _RULES = {
     "605": ("242.605", "execution quality reports"),
     "606": ("242.606", "order routing reports"),
     "610": ("242.610", "access to quotations and its fees"),
+    "610c": ("242.610(c)", "cap of access fees"),
     "610t": ("242.610T", "transaction fee pilot"),
     "611": ("242.611", "order protection"),
     "612": ("242.612", "tick sizes"),
@@ -176,7 +177,8 @@ _RULES = {
     "15c6_1": ("240.15c6-1", "settlement cycle"),
 }
 _OF_A_RULE = (
-    ("in_force", "Whether the newest version adopted of {rule} binds: effective, due, not stayed, no relief; 1 or 0.", "0 or 1"),
+    ("in_force", "Whether the newest version adopted of {rule} binds as a whole: effective, due, not stayed, no relief; 1 or 0.",
+     "0 or 1"),
     ("relieved", "Whether {rule} is stayed, or all are exempted from it; 1 or 0.", "0 or 1"),
     ("days_to_effective", "Days until the newest version adopted of {rule} is effective; below 0 once it is.", "days"),
     ("days_to_compliance", "Days until compliance with {rule} is next due; below 0 since it last was.", "days"),
@@ -305,13 +307,13 @@ feed_age_seconds feed_lag_seconds
 """
 SETS: Mapping[str, FeatureSet] = MappingProxyType(
     {
-        "all": FeatureSet("all", 3, "Every feature of the catalogue.", tuple(FEATURES)),
+        "all": FeatureSet("all", 4, "Every feature of the catalogue.", tuple(FEATURES)),
         "core50": FeatureSet(
             "core50", 1, "Fifty that a model of an order book begins with.", tuple(_CORE50.split())
         ),
         "regulation": FeatureSet(
             "regulation",
-            2,
+            3,
             "What the documents held say of rules, the same for every symbol.",
             tuple(name for name, each in FEATURES.items() if each.scope == "regulation"),
         ),

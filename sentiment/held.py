@@ -1,10 +1,9 @@
 """What a read has in hand, from the store or the tape, and what it makes of that at instants: values, what stands, the feed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentiment import history
 from sentiment.compute import Kept, compute
@@ -12,9 +11,8 @@ from sentiment.features import DEPTH, SECOND, Regulation
 from sentiment.history import WAIT_LEAST, WAIT_MOST, Snapshot
 from sentiment.log import Tape
 from sentiment.question import Question
-from sentiment.rolling import FOREVER, Bools, Contributions, Floats, Ints, Panel
+from sentiment.rolling import FOREVER, NEVER, Bools, Contributions, Floats, Ints, Panel
 from sentiment.sources import Weights
-from sentiment.vector import NEVER
 
 _NOTHING = Contributions.empty()
 _NOT_ON_TAPE = -2  # code of a company that no score names
@@ -53,9 +51,9 @@ class Held:
         """The rows of a company."""
         return self.snapshot.own.get(company, _NOTHING)
 
-    def versions(self, codes: NDArray[np.int32]) -> tuple[str, ...]:
+    def versions(self, codes: Iterable[int]) -> tuple[str, ...]:
         """The model versions that these codes stand for."""
-        return tuple(self.snapshot.versions[code] for code in np.unique(codes).tolist())
+        return tuple(self.snapshot.versions[code] for code in codes)
 
 
 def from_tape(
@@ -107,12 +105,6 @@ def values(
         ruled = [question.features[place] for place in question.regulation]
         found[:, question.regulation] = regulation.values(ruled, at, symbol)
     return found
-
-
-def in_force(rows: Contributions, at: int) -> Bools:
-    """bool[n]: which rows stand at an instant and are not older than what features look at."""
-    stands: Bools = (rows.start <= at) & (at < rows.end) & (rows.moment > at - DEPTH)
-    return stands
 
 
 def newest_in_force(rows: Contributions, at: Ints) -> Ints:
@@ -171,16 +163,18 @@ class Feed:
 
     def measure(self, name: str) -> Floats:
         """Of the catalogue's feed features: seconds, NaN where nothing is known yet."""
-        micros = {"feed_age": self.at - self.newest, "feed_lag": self.lag}[name]
+        micros = self.lag if name == "feed_lag" else self.at - self.newest
         return np.where(self.newest == NEVER, np.nan, micros / SECOND)
 
 
 def feed_of(tape: Tape, held: Held, at: Ints) -> Feed:
     """The feed as it was at instants."""
-    known, until = held.snapshot.waiting[:, 0], held.snapshot.waiting[:, 1]
+    newest, waiting = _newest_known(tape, held, at), held.snapshot.waiting
+    if not len(waiting):
+        return Feed(at, newest, np.full(len(at), NEVER), np.zeros(len(at), np.int64))
+    known, until = waiting[:, 0], waiting[:, 1]
     negated = largest(known + WAIT_LEAST + 1, until, -known, at)
     waits = negated != NEVER
-    newest = _newest_known(tape, held, at)
     return Feed(at, newest, np.where(waits, -negated, NEVER), np.where(waits, at + negated, 0))
 
 

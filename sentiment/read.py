@@ -14,13 +14,12 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ingest import moment
 from ingest.errors import BadRequest
 from ingest.moment import NEW_YORK, Clock, end_of_day, from_micros, to_micros
 from sentiment import history
-from sentiment.compute import Kept, sum_up
+from sentiment.compute import Kept, in_force, sum_up
 from sentiment.entities import UNKNOWN, Resolver
 from sentiment.features import (
     DEPTH,
@@ -38,7 +37,6 @@ from sentiment.held import (
     any_in_force,
     feed_of,
     from_tape,
-    in_force,
     newest_in_force,
     values,
     with_panel,
@@ -58,11 +56,11 @@ from sentiment.question import (
     question,
 )
 from sentiment.receipt import Receipt, digest
-from sentiment.rolling import FOREVER, Bools, Floats, Ints, Panel
+from sentiment.rolling import FOREVER, NEVER, Bools, Floats, Ints, Panel
 from sentiment.scorer import MODELS
 from sentiment.sources import Weights
 from sentiment.store import Store
-from sentiment.vector import NEVER, STATUSES, Freshness, Matrix, Status, Vector
+from sentiment.vector import STATUSES, Freshness, Matrix, Status, Vector
 
 __all__ = ["NEVER", "STATUSES", "Freshness", "Matrix", "Reader", "Status", "Vector"]
 
@@ -214,27 +212,27 @@ class Reader:
     ) -> Vector:
         at = int(feed.at[0])
         own = held.own(company)
-        standing = in_force(own, at)
-        moments, versions = own.moment[standing], held.versions(own.version[standing])
-        known = at >= self.first_known(wanted, company, held, at)
         kept = self._kept(company) if held.live else None
+        standing = kept.in_force(own, at) if kept else in_force(own, at)
+        versions = held.versions(standing.versions)
+        known = at >= self.first_known(wanted, company, held, at)
         row = values(wanted, symbol, company, feed.at, held, feed, rules, kept)[0]
         if not known:
             row[:] = np.nan
         plain = [None if value != value else value for value in row.tolist()]
-        lookahead = _before_training([self.model_of(version) for version in versions], feed.at)
+        trained = _trained_through(tuple(map(self.model_of, versions)))
         return Vector(
             symbol=symbol,
             entity=company,
             as_of=from_micros(at),
             values=dict(zip(wanted.names, plain, strict=True)),
             status=wanted.status(plain, known=known, stale=int(feed.lag[0]) > self._stale_after),
-            known_at=from_micros(int(moments.max())) if moments.size else None,
+            known_at=None if standing.newest == NEVER else from_micros(standing.newest),
             model_versions=versions,
             feature_version=self.feature_version,
             freshness=fresh,
-            backfilled=bool(own.backfilled[standing].any()),
-            model_lookahead=None if lookahead is None else bool(lookahead[0]),
+            backfilled=standing.backfilled,
+            model_lookahead=None if trained is None else at <= trained,
             receipt=self._receipt(wanted, symbol, company, at, held, row, rules),
         )
 
@@ -307,7 +305,8 @@ class Reader:
         each_day = np.unique(days).tolist()
         companies = {self._company(symbol, day) for symbol in symbols for day in each_day}
         held = self.held(wanted, sorted(companies), int(at.min()), int(at.max()), head)
-        used = held.versions(np.concatenate([held.own(company).version for company in companies]))
+        codes = np.concatenate([held.own(company).version for company in companies])
+        used = held.versions(np.unique(codes).tolist())
         return _Bulk(wanted, symbols, at, days, held, used, self._rules(wanted, asked))
 
     def _matrix(self, bulk: "_Bulk", symbols: tuple[str, ...], part: slice) -> Matrix:
@@ -330,7 +329,7 @@ class Reader:
                 backfilled[row, those] = any_in_force(own.take(own.backfilled), there)
         if unknown.any():
             found[unknown] = np.nan
-        models = [self.model_of(version) for version in bulk.used]
+        trained = _trained_through(tuple(map(self.model_of, bulk.used)))
         return Matrix(
             symbols=symbols,
             instants=at,
@@ -341,7 +340,7 @@ class Reader:
             unknown=unknown,
             backfilled=backfilled,
             model_versions=bulk.used,
-            model_lookahead=_before_training(models, at),
+            model_lookahead=None if trained is None else at <= trained,
             feature_version=self.feature_version,
             offset=held.snapshot.head.offset,
             hash=held.snapshot.head.hash,
@@ -535,8 +534,9 @@ def _trained_until() -> Mapping[str, int]:
     return found
 
 
-def _before_training(models: Sequence[str], at: Ints) -> NDArray[Any] | None:
-    """bool[m]: whether a model had seen what came after an instant; None where none is used or one does not say."""
+@lru_cache
+def _trained_through(models: tuple[str, ...]) -> int | None:
+    """µs of the last instant that any of these had seen something of; None where there are none or one does not say."""
     ends = [_trained_until().get(model) for model in models]
     stated = [end for end in ends if end is not None]
-    return at <= max(stated) if stated and len(stated) == len(ends) else None
+    return max(stated) if stated and len(stated) == len(ends) else None

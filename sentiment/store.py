@@ -134,6 +134,7 @@ class MemoryStore:
         self._state = _State()
         self._tables: dict[str, _Table] = {}
         self._where: dict[int, tuple[str, ...]] = {}  # item -> tables with rows of it
+        self._same: dict[tuple[str, ...], tuple[str, ...]] = {}  # many items are in the same ones
         self._swept = 0
         self._days = Days()
 
@@ -146,7 +147,7 @@ class MemoryStore:
             if before.head != batch.over:
                 return False
             if batch.whole:
-                self._tables, self._where, before = {}, {}, _State()
+                self._tables, self._where, self._same, before = {}, {}, {}, _State()
             gone = self._taken_out(batch.items)
             codes, rows = dict(before.entities), dict(before.rows)
             for name in gone.keys() | batch.rows.keys():
@@ -157,7 +158,7 @@ class MemoryStore:
                 table = self._tables.setdefault(name, _Table())
                 rows[name] = table.change(gone.get(name, ()), new)
                 for item in dict.fromkeys(new.item.tolist()):
-                    self._where[item] = (*self._where.get(item, ()), name)
+                    self._is_in(item, (*self._where.get(item, ()), name))
             if batch.whole or batch.since - self._swept >= DAY:
                 self._sweep(rows, batch.since)
             self._state = _State(
@@ -165,6 +166,9 @@ class MemoryStore:
                 merged_waits(before.waiting, batch), max(before.rewound, batch.rewound),
             )  # fmt: skip
             return True
+
+    def _is_in(self, item: int, tables: tuple[str, ...]) -> None:
+        self._where[item] = self._same.setdefault(tables, tables)
 
     def _taken_out(self, items: Ints) -> dict[str, list[int]]:
         """By table, which of these items have rows there; they are no longer known to be there."""
@@ -181,8 +185,9 @@ class MemoryStore:
             old = held.moment < since
             if 8 * np.count_nonzero(old) > len(held):  # else it is not worth the moving
                 for item in dict.fromkeys(held.item[old].tolist()):
-                    self._where[item] = tuple(t for t in self._where[item] if t != name)
-                    if not self._where[item]:
+                    if left := tuple(t for t in self._where[item] if t != name):
+                        self._is_in(item, left)
+                    else:
                         del self._where[item]
                 rows[name] = self._tables[name].tidy(~old)
             if not len(rows[name]):

@@ -11,8 +11,6 @@ from sentiment.features import Feature
 from sentiment.receipt import Receipt
 from sentiment.rolling import Bools, Floats, Ints
 
-NEVER = int(np.iinfo(np.int64).min)
-
 
 class Status(StrEnum):
     """What a value is. STALE: it is held, but an item known by then had waited too long for its score."""

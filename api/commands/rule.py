@@ -101,13 +101,13 @@ def _show(found: "RuleState", console: "Console") -> None:
 
     from api.render import paragraph
 
-    apart = ", ".join(f"{p.section} ({_words(p.standing)})" for p in found.apart)
-    whole = f"{_words(found.standing)}, except {apart}" if apart else _words(found.standing)
+    apart = ", ".join(f"{p.section} ({p.standing.words})" for p in found.apart)
+    whole = f"{found.standing.words}, except {apart}" if apart else found.standing.words
     console.print(Text(f"17 CFR {found.section}, on {found.on}: {whole}", "bold"))
     if found.standing_with_events_file != found.standing:
         paragraph(
             console,
-            f"With the events file: {_words(found.standing_with_events_file)}.",
+            f"With the events file: {found.standing_with_events_file.words}.",
             indent="  ",
             first="",
         )
@@ -130,9 +130,14 @@ def _show(found: "RuleState", console: "Console") -> None:
         paragraph(console, "No documents are held yet; `regtape ingest` reads some.", style="dim")
         return
     last = f", the newest known {covered.last_known:%Y-%m-%d}" if covered.last_known else ""
+    speak = (
+        "1 document held speaks"
+        if covered.documents == 1
+        else f"{covered.documents} documents held speak"
+    )
     paragraph(
         console,
-        f"{covered.documents} documents held speak of it{last}; documents held through {covered.held_through}. "
+        f"{speak} of it{last}; documents held through {covered.held_through}. "
         "What they do not hold, a stay for one, is not seen here.",
         style="dim",
     )
@@ -155,7 +160,3 @@ def _show_timeline(found: "Timeline", console: "Console") -> None:
         shown = by if event.source == "documents" else f"{event.source}: {by}"
         table.add_row(day, named(event), sections, event.release or "", str(event.known_on), shown)
     console.print(table)
-
-
-def _words(standing: str) -> str:
-    return standing.replace("_", " ")

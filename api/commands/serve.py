@@ -2,11 +2,15 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from api.console import DONE, FAILED, note, regtape_command, settings
 from ingest.errors import BadRequest
+
+if TYPE_CHECKING:
+    from api.settings import Settings
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -43,8 +47,23 @@ def command(host: str, port: int, workers: int | None, record_reads: Path | None
     from api.app import create_app
     from api.server import Server
 
+    _read_rules(chosen)
     note(f"regtape: serving {chosen.home} on http://{host}:{port} (interface: /openapi.json)")
     server = Server(create_app(chosen), host, port)
     with suppress(KeyboardInterrupt):
         server.run()
     return DONE if server.started else FAILED
+
+
+def _read_rules(chosen: "Settings") -> None:
+    """Read the rule events that this version has not read, before anyone asks: the first to ask would wait for all."""
+    from api.services import open_catalog
+    from ingest.rules.events import EXTRACTOR
+    from ingest.rules.held import KIND, rebuild
+
+    with open_catalog(chosen) as catalog:
+        if unread := len(catalog.unread(KIND, EXTRACTOR)):
+            note(
+                f"regtape: first reading the rules of {unread} documents, which this version has not read"
+            )
+            rebuild(catalog)

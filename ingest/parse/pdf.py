@@ -14,7 +14,7 @@ from itertools import islice, pairwise
 
 import pypdfium2  # type: ignore[import-untyped]
 
-from ingest.document import Document, Kind, Metadata, Page, Section, Where
+from ingest.document import PROPERTIES, Document, Kind, Metadata, Page, Section, Where
 from ingest.errors import OverBudget, Unreadable
 from ingest.parse.blocks import (
     TURN,
@@ -293,7 +293,7 @@ def _document(
         draft.note(note, ladder.path)
     metadata = Metadata(title=title)
     if title:
-        metadata.where["title"] = Where("pdf properties")
+        metadata.where["title"] = Where(PROPERTIES)
     return draft.finish([page.printed for page in pages], metadata, warnings)
 
 

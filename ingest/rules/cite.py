@@ -8,13 +8,12 @@ Only what the metadata, the release days and the page marks say is written: a pa
 where one is stated. A secondary source is cited as itself and named as such, never as the release it restates.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from ingest.catalog import Held
-from ingest.document import Authority, DocType, Kind, Page, Section
+from ingest.document import Authority, DocType, Kind, Page, Section, page_at, section_at
 
 _MONTHS = "Jan. Feb. Mar. Apr. May June July Aug. Sept. Oct. Nov. Dec.".split()
 _PAGES = 800  # of the longest release in print: what lies further is a mark gone wrong
@@ -47,7 +46,7 @@ class Place:
 
 def place_of(pages: Sequence[Page], sections: Sequence[Section], offset: int) -> Place:
     """The page and paragraph on which a character stands."""
-    return Place(page_of(pages, offset), paragraph_of(sections, offset))
+    return Place(page_at(pages, offset), paragraph_of(sections, offset))
 
 
 def cite(
@@ -87,16 +86,9 @@ def day(on: date) -> str:
     return f"{_MONTHS[on.month - 1]} {on.day}, {on.year}"
 
 
-def page_of(pages: Sequence[Page], offset: int) -> Page | None:
-    """The page on which a character stands; None where the source marks no pages."""
-    at = bisect_right(pages, offset, key=lambda page: page.start) - 1
-    return pages[at] if at >= 0 else None
-
-
 def paragraph_of(sections: Sequence[Section], offset: int) -> str:
     """The paragraph label of codified text at an offset, "(b)(1)"; "" where it has none."""
-    at = bisect_right(sections, offset, key=lambda section: section.start) - 1
-    found = sections[at] if at >= 0 else None
+    found = section_at(sections, offset)
     return (found.label or "") if found and found.kind is Kind.RULE_TEXT else ""
 
 

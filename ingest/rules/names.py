@@ -7,9 +7,11 @@ what a text is about where it gives no number, and a reader is told so.
 """
 
 import re
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 from ingest.errors import BadRequest
 
@@ -202,6 +204,22 @@ def regulation(text: str) -> tuple[str, ...]:
 def base(section: str) -> str:
     """ "242.610" of "242.610(c)(1)"."""
     return section.partition("(")[0]
+
+
+def title(section: str) -> str:
+    """ "Access to quotations" of "242.610(c)"; "" where titles.toml has none."""
+    return _titles().get(base(section), "")
+
+
+@cache
+def _titles() -> dict[str, str]:
+    return tomllib.loads(Path(__file__).with_name("titles.toml").read_text("utf-8"))
+
+
+def in_order(section: str) -> tuple[int | str, ...]:
+    """A key by which 242.610 comes before 242.1000, and 240.3b-16 before 240.15c3-5."""
+    parts = re.split(r"(\d+)", section)
+    return tuple(int(part) if part.isdigit() else part for part in parts)
 
 
 def covers(wide: str, narrow: str) -> bool:

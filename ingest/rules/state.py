@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from ingest.civil import days
+from ingest.civil import days, spoken
 from ingest.document import Authority, DocType
-from ingest.moment import NEW_YORK, end_of_day
+from ingest.moment import civil_day, end_of_day
 from ingest.rules import names
 from ingest.rules.answers import Answered, answered
 from ingest.rules.events import About, EventKind, Role, RuleEvent
@@ -33,10 +33,23 @@ class Standing(StrEnum):
     IN_FORCE = "in_force"
     TO_BE_RESCINDED = "rescission_proposed"
     EXEMPTED = "exempted"
+    PARTLY = "exempted_in_part"  # adopted, relief from certain aspects; whether the rest binds yet is not known
     STAYED = "stayed"
     EXPIRED = "expired"
     VACATED = "vacated"
     REMOVED = "removed"
+
+    @property
+    def words(self) -> str:
+        """As a person reads it."""
+        return _WORDS.get(self.value, self.value.replace("_", " "))
+
+
+_WORDS = {
+    "adopted_not_effective": "adopted, not yet effective",
+    "effective_not_compliance": "effective, compliance not yet required",
+    "exempted_in_part": "adopted, exempted in part",
+}
 
 
 class Part(StrEnum):
@@ -53,13 +66,28 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One statement. basis: the events it rests on; inferred: it follows from them without being stated by them."""
+    """One statement.
+
+    basis      the events it rests on
+    inferred   it follows from them without being stated by them
+    kind       what it speaks of; under ADOPTED a PROPOSED is the proposal that was answered
+    on         the day it states
+    by         whose act an adoption is ("Release 34-51808"); "" where another document only tells of it
+    """
 
     part: Part
     text: str
     basis: tuple[Known, ...] = ()
     inferred: bool = False
     laid: tuple[Laid, ...] = ()
+    kind: EventKind | None = None
+    on: date | None = None
+    by: str = ""
+
+    @property
+    def aside(self) -> bool:
+        """Whether it only tells where the rule came from: which proposal its adoption answers."""
+        return self.part is Part.ADOPTED and self.kind is EventKind.PROPOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +137,7 @@ _RELIEF_LAPSES = timedelta(days=730)
 
 def state(book: Book, section: str, as_of: datetime) -> State:
     """The state of `section` ("242.612", "242.610(c)") on the New York day of `as_of`, from what was known by then."""
-    on = as_of.astimezone(NEW_YORK).date()
+    on = civil_day(as_of)
     known = tuple(
         k for k in book.events if k.known_at <= as_of and _concerns(k, section, book, as_of)
     )
@@ -117,14 +145,14 @@ def state(book: Book, section: str, as_of: datetime) -> State:
     lines, standing = fold.read()
     apart = _apart(section, standing, on, as_of, book, known)
     lines += [
-        Line(Part.RELIEF, f"{paragraph} is apart: {_plain(its)}", inferred=True)
+        Line(Part.RELIEF, f"{paragraph} is apart: {its.words}", inferred=True)
         for paragraph, its in apart
     ]
     laid = [x for x in book.overlay if end_of_day(x.known_on) <= as_of or x.known_on < on]
     laid = [x for x in laid if any(names.bears_on(s, section) for s in x.event.sections)]
     with_file = _laid_over(standing, laid, on)
     lines += [Line(Part.RELIEF, f"{x.what} ({x.citation})", laid=(x,)) for x in laid]
-    through = min(book.through, as_of).astimezone(NEW_YORK).date() if book.through else None
+    through = civil_day(min(book.through, as_of)) if book.through else None
     return State(
         section, as_of, on, standing, tuple(lines), with_file, through, known, apart, fold.answers, fold.computed()
     )  # fmt: skip
@@ -169,11 +197,6 @@ def _apart(
         if its in (*_NOT_BINDING, Standing.EFFECTIVE):
             found.append((paragraph, its))
     return tuple(found)
-
-
-def _plain(standing: Standing) -> str:
-    words = {Standing.EFFECTIVE: "effective, compliance not yet required"}
-    return words.get(standing, str(standing).replace("_", " "))
 
 
 def _concerns(known: Known, section: str, book: Book, as_of: datetime) -> bool:
@@ -270,8 +293,10 @@ class _Fold:
         for making in rulemakings[:-1]:
             self._say(
                 Part.HISTORY,
-                f"{_made(making)} {_whose(making.adopted)}, known {_shown(making.day)}",
+                f"{_made(making)} {_whose(making.adopted)}, known {spoken(making.day)}",
                 making.adopted,
+                kind=EventKind.ADOPTED,
+                by=_own_act(making),
             )
         if rulemakings:
             standing = self._standing(rulemakings[-1])
@@ -290,13 +315,22 @@ class _Fold:
             self._say(Part.GAP, "no document known then speaks of it")
         return self.lines, standing
 
-    def _say(self, part: Part, text: str, *basis: Known, inferred: bool = False) -> None:
+    def _say(
+        self,
+        part: Part,
+        text: str,
+        *basis: Known,
+        inferred: bool = False,
+        kind: EventKind | None = None,
+        on: date | None = None,
+        by: str = "",
+    ) -> None:
         """A line; what is said twice, by two manifestations of a release for one, stands once with all it rests on."""
         for at, line in enumerate(self.lines):
             if (line.part, line.text) == (part, text):
                 self.lines[at] = replace(line, basis=_each_once((*line.basis, *basis)))
                 return
-        self.lines.append(Line(part, text, _each_once(basis), inferred))
+        self.lines.append(Line(part, text, _each_once(basis), inferred, (), kind, on, by))
 
     # --- what was adopted --------------------------------------------------------------------
 
@@ -416,12 +450,14 @@ class _Fold:
         part = Part.ADOPTED
         self._say(
             part,
-            f"{_made(making)} {_whose(making.adopted)}, known {_shown(known_day(making.adopted))}",
+            f"{_made(making)} {_whose(making.adopted)}, known {spoken(known_day(making.adopted))}",
             making.adopted,
             *making.said,
             inferred=all(
                 k.event.kind is EventKind.EFFECTIVE for k in (making.adopted, *making.said)
             ),
+            kind=EventKind.ADOPTED,
+            by=_own_act(making),
         )
         ends = [k for k in making.ends if k.event.on and k.event.change != "relief"]
         if ends:
@@ -431,9 +467,11 @@ class _Fold:
             if {k.event.on for k in ends} - {k.event.on for k in told}:
                 self._say(Part.CONFLICT, "other documents known before state another end", *ends)
             if self.on > last:
-                self._say(Part.HISTORY, f"expired by its own terms on {_shown(last)}", *ends)
+                words = f"expired by its own terms on {spoken(last)}"
+                self._say(Part.HISTORY, words, *ends, kind=EventKind.SUNSET, on=last)
                 return Standing.EXPIRED
-            self._say(part, f"ends by its own terms on {_shown(last)}", *ends)
+            words = f"ends by its own terms on {spoken(last)}"
+            self._say(part, words, *ends, kind=EventKind.SUNSET, on=last)
         effective = self._effective(making)
         moved = [
             k
@@ -446,6 +484,7 @@ class _Fold:
                 "its effective date is not in the documents known then",
                 making.adopted,
                 inferred=True,
+                kind=EventKind.EFFECTIVE,
             )
             return self._complied(making, _Day(None, ()))
         if effective is None:
@@ -454,6 +493,7 @@ class _Fold:
                     Part.GAP,
                     "its effective date is not in the documents known then",
                     making.adopted,
+                    kind=EventKind.EFFECTIVE,
                 )
                 return Standing.ADOPTED
             self._say(
@@ -463,17 +503,26 @@ class _Fold:
             )
             return Standing.UNKNOWN
         if effective.on is None or effective.on > self.on:
-            words = _shown(effective.on) if effective.on else effective.how
+            words = spoken(effective.on) if effective.on else effective.how
             self._say(
                 Part.PENDING,
                 f"not yet effective: effective {words}",
                 *effective.basis,
                 inferred=effective.on is None,
+                kind=EventKind.EFFECTIVE,
+                on=effective.on,
             )
             return Standing.ADOPTED
         inferred = effective.low is not None
-        since = f"since {_shown(effective.on)}" if not inferred else f"by now ({effective.how})"
-        self._say(part, f"effective {since}{_how(effective)}", *effective.basis, inferred=inferred)
+        since = f"since {spoken(effective.on)}" if not inferred else f"by now ({effective.how})"
+        self._say(
+            part,
+            f"effective {since}{_how(effective)}",
+            *effective.basis,
+            inferred=inferred,
+            kind=EventKind.EFFECTIVE,
+            on=None if inferred else effective.on,
+        )
         return self._complied(making, effective)
 
     def _answering(self, making: _Rulemaking) -> None:
@@ -483,9 +532,9 @@ class _Fold:
         self.answers = answered(self.book, making.adopted.held, self.as_of)
         for each in self.answers:
             which = f"Release {each.release}" if each.release else _by(each.basis[-1])
-            made = f" ({_shown(each.on)})" if each.on else ""
+            made = f" ({spoken(each.on)})" if each.on else ""
             words = f"answers the proposal of {which}{made}: {', '.join(each.ties)}"
-            self._say(Part.ADOPTED, words, *each.basis)
+            self._say(Part.ADOPTED, words, *each.basis, kind=EventKind.PROPOSED, on=each.on)
 
     def _effective(self, making: _Rulemaking) -> _Day | None:
         stated = [k for k in making.effective if k.event.on]
@@ -497,8 +546,10 @@ class _Fold:
                 conflicting = [k for k in stated if k.event.on == other]
                 self._say(
                     Part.CONFLICT,
-                    f"another passage states {_shown(other)} as its effective date",
+                    f"another passage states {spoken(other)} as its effective date",
                     *conflicting,
+                    kind=EventKind.EFFECTIVE,
+                    on=other,
                 )
             return _Day(chosen.event.on, (chosen,))
         for known in making.effective:
@@ -522,7 +573,7 @@ class _Fold:
                 return None
             day = _later(effective.on, *amount)
             return _Day(
-                day, (known,), f"{words} ({_shown(effective.on)})", effective.low, effective.high
+                day, (known,), f"{words} ({spoken(effective.on)})", effective.low, effective.high
             )
         release = making.adopted.event.release or making.adopted.held.metadata.release or ""
         if not re.search(r"public|Federal|register|approv|adopt", words, re.IGNORECASE):
@@ -530,7 +581,7 @@ class _Fold:
         printed = self._printed(release, making)
         if printed:
             day = _later(printed.on, *amount)
-            return _Day(day, (known,), f"{words}, printed {_shown(printed.on)} ({printed.basis})")
+            return _Day(day, (known,), f"{words}, printed {spoken(printed.on)} ({printed.basis})")
         low, high = _later(making.day, *amount), _later(making.day, *amount) + _PRINTED_BY
         if self.on > high:
             return _Day(high, (known,), words, low, high)
@@ -554,7 +605,8 @@ class _Fold:
                 and known.known_at < newest.known_at
                 and known.held.work_id != newest.held.work_id
             ):
-                self._say(Part.HISTORY, f"compliance date since moved: {_moment(known)}", known)
+                words = f"compliance date since moved: {_moment(known)}"
+                self._say(Part.HISTORY, words, known, kind=EventKind.DELAYED, on=known.event.on)
                 continue
             if known.event.on:
                 stated.append((known.event.on, known, ""))
@@ -591,7 +643,7 @@ class _Fold:
         later = [day for day in dates if day > self.on]
         if later:
             for day in later:
-                self._due(f"compliance required from {_shown(day)}", day, stated, Part.PENDING)
+                self._due(f"compliance required from {spoken(day)}", day, stated, Part.PENDING)
             return Standing.EFFECTIVE
         if open_since and (not dates or dates[-1] <= open_since[0]):
             since, known, lasting = open_since
@@ -600,19 +652,26 @@ class _Fold:
                     Part.GAP,
                     f"compliance {known.event.relative}; no such notice in the documents known then",
                     known,
+                    kind=EventKind.COMPLIANCE,
                 )
                 return Standing.EFFECTIVE
             if self.on - since <= _LAPSES:
-                self._say(Part.GAP, "compliance dates are not in the documents known then", known)
+                self._say(
+                    Part.GAP,
+                    "compliance dates are not in the documents known then",
+                    known,
+                    kind=EventKind.COMPLIANCE,
+                )
                 return Standing.EFFECTIVE
             self._say(
                 Part.GAP,
                 "compliance dates are not in the documents known then; taken as past",
                 known,
                 inferred=True,
+                kind=EventKind.COMPLIANCE,
             )
         elif dates:
-            words = f"compliance required since {_shown(dates[-1])}"
+            words = f"compliance required since {spoken(dates[-1])}"
             self._due(words, dates[-1], stated, Part.IN_FORCE)
         return Standing.IN_FORCE
 
@@ -622,7 +681,14 @@ class _Fold:
         """A compliance date with every passage that gives it; a wording it was computed from only where none states it."""
         given = [(known, how) for on, known, how in stated if on == day]
         how = "" if any(not how for _, how in given) else given[0][1]
-        self._say(part, f"{words}{how}", *(known for known, _ in given), inferred=bool(how))
+        self._say(
+            part,
+            f"{words}{how}",
+            *(known for known, _ in given),
+            inferred=bool(how),
+            kind=EventKind.COMPLIANCE,
+            on=day,
+        )
 
     def _removes(self, known: Known) -> bool:
         return any(names.covers(said, self.section) for said in known.event.removes)
@@ -638,7 +704,7 @@ class _Fold:
             told = kind is not EventKind.EXEMPTED or self._grants(known)
             whole = self._covered(known) and told and known.event.change != "limited"
             whole = whole and not self._partly(known)
-            self._say(Part.RELIEF, self._told(known, whole), known)
+            self._say(Part.RELIEF, self._told(known, whole), known, kind=kind)
             if standing in (Standing.EXPIRED, Standing.REMOVED):
                 continue
             if kind is EventKind.UPHELD:
@@ -651,6 +717,14 @@ class _Fold:
                     )
                     now = standing
             elif not whole:
+                if standing is Standing.UNKNOWN and self._partly(known) and self._lasts(known):
+                    self._say(
+                        Part.RELIEF,
+                        "relief is from certain aspects only: no document known then exempts from the rest of the rule",
+                        known,
+                        inferred=True,
+                    )
+                    now = Standing.PARTLY
                 continue
             elif kind is EventKind.VACATED:
                 now = Standing.VACATED
@@ -704,9 +778,9 @@ class _Fold:
             EventKind.UPHELD: "petitions for review denied",
             EventKind.VACATED: "vacated",
         }.get(event.kind, "exemptive relief")
-        until = f" until {_shown(event.on)}" if event.on and event.role is Role.END else ""
+        until = f" until {spoken(event.on)}" if event.on and event.role is Role.END else ""
         if event.kind is EventKind.EXEMPTED and (end := first_business_day(event.relative or "")):
-            until = f" until {event.relative} ({_shown(end)})"
+            until = f" until {event.relative} ({spoken(end)})"
         said = [name for name in event.sections if names.bears_on(name, self.section)]
         of = (
             ""
@@ -765,6 +839,7 @@ class _Fold:
         if since is not None:
             # A proposal that another document tells of without a day may be the one that was adopted.
             pending = [k for k in pending if k.event.about is About.OWN or _day_of(k)]
+        pending = [k for k in pending if not self._answered(k)]
         gone = [
             k
             for k in self._of(EventKind.WITHDRAWN)
@@ -781,12 +856,14 @@ class _Fold:
             )
             self._say(
                 Part.PENDING,
-                f"{what} {_whose(known)}, {_shown(_day_of(known) or known_day(known))}: it binds no one unless adopted",
+                f"{what} {_whose(known)}, {_when(known)}: it binds no one unless adopted",
                 *told,
+                kind=EventKind.PROPOSED,
+                on=known.event.on,
             )
             self._deadlines(told)
         if gone:
-            self._say(Part.PENDING, "the proposal is withdrawn", *gone)
+            self._say(Part.PENDING, "the proposal is withdrawn", *gone, kind=EventKind.WITHDRAWN)
             return standing if since else Standing.WITHDRAWN
         if pending and not rulemakings:
             return Standing.PROPOSED
@@ -798,6 +875,27 @@ class _Fold:
             return Standing.TO_BE_RESCINDED
         return standing
 
+    def _answered(self, known: Known) -> bool:
+        """Whether the document tells of an earlier proposal of its own rulemaking, and adopts: then it is not pending."""
+        before = _day_of(known)
+        if (
+            known.event.about is not About.OWN
+            or known.held.doc_type is not DocType.FINAL_RULE
+            or before is None
+            or before >= known_day(known)
+        ):
+            return False
+        by = _by(known)
+        self._say(
+            Part.HISTORY,
+            f"what was proposed {_moment(known)} was answered by {by}",
+            known,
+            kind=EventKind.PROPOSED,
+            on=known.event.on,
+        )
+        self._say(Part.GAP, f"what {by} adopted of it is not in the passages read", known)
+        return True
+
     def _deadlines(self, told: Sequence[Known]) -> None:
         works = {k.held.work_id for k in told}
         due: dict[date, list[Known]] = {}
@@ -806,7 +904,13 @@ class _Fold:
                 due.setdefault(known.event.on, []).append(known)
         for day, said in sorted(due.items()):
             word = "close" if day >= self.on else "closed"
-            self._say(Part.PENDING, f"comments {word} {_shown(day)}", *said)
+            self._say(
+                Part.PENDING,
+                f"comments {word} {spoken(day)}",
+                *said,
+                kind=EventKind.COMMENT_DEADLINE,
+                on=day,
+            )
 
 
 _NOT_BINDING = (Standing.STAYED, Standing.EXEMPTED, Standing.VACATED)
@@ -851,22 +955,30 @@ def _no_longer_binding(line: Line) -> Line:
 
 def _before_relief(line: Line, newest: datetime) -> Line:
     """A date still to come that was stated before the newest relief may be put off by it: it is what was stated."""
+    to_come = line.part is Part.PENDING and line.kind is EventKind.COMPLIANCE
+    if not to_come or any(known.known_at >= newest for known in line.basis):
+        return line
     words = line.text.replace(
         "compliance required from", "compliance date stated before the relief:"
     )
-    if words == line.text or any(known.known_at >= newest for known in line.basis):
-        return line
     return replace(line, part=Part.HISTORY, text=words)
 
 
 def _day_of(known: Known) -> date | None:
-    """The day an event states; of a month without a day, its last."""
+    """The day an event states; of a month without a day, its 28th."""
     if known.event.on:
         return known.event.on
-    month = next(
-        iter(days(re.sub(r"^(\w+),? (\d{4})$", r"\1 28, \2", known.event.relative or ""))), None
-    )
-    return month.on if month else None
+    month = month_of(known.event.relative or "")
+    return month.replace(day=28) if month else None
+
+
+_MONTH = re.compile(r"(\w+),? (\d{4})")
+
+
+def month_of(words: str) -> date | None:
+    """The first of the month that "December 2004" is; None where the words say another thing."""
+    match = _MONTH.fullmatch(words)
+    return next((day.on for day in days(f"{match[1]} 1, {match[2]}")), None) if match else None
 
 
 def _moment_day(known: Known) -> date:
@@ -909,7 +1021,7 @@ def _holiday(day: date) -> bool:
 
 def known_day(known: Known) -> date:
     """The New York day on which it became known; the day before a midnight that only ends a release day."""
-    return (known.known_at - timedelta(microseconds=1)).astimezone(NEW_YORK).date()
+    return civil_day(known.known_at - timedelta(microseconds=1))
 
 
 def _same_rulemaking(making: _Rulemaking, known: Known, day: date) -> bool:
@@ -970,31 +1082,47 @@ def _by(known: Known) -> str:
 
 def _whose(known: Known) -> str:
     """Whose act an event is: the document's own, that of the release it names, or one that the document tells of."""
-    own = known.event.about is About.OWN or known.event.release is not None
-    return f"by {_by(known)}" if own else f"as told in {_by(known)}"
+    return f"by {_by(known)}" if _acts(known) else f"as told in {_by(known)}"
+
+
+def _acts(known: Known) -> bool:
+    return known.event.about is About.OWN or known.event.release is not None
+
+
+def _own_act(making: _Rulemaking) -> str:
+    """By what it was adopted; "" where a document only tells of that, or of nothing but its effect."""
+    return _by(making.adopted) if _acts(making.adopted) and not _only_effect(making) else ""
+
+
+def _only_effect(making: _Rulemaking) -> bool:
+    event = making.adopted.event
+    return bool(event.kind is EventKind.EFFECTIVE and event.about is not About.OWN and event.on)
 
 
 def _made(making: _Rulemaking) -> str:
     """ "adopted on June 9, 2005"; of a rule of which only its effect is told, "effective May 30, 2017"."""
     event = making.adopted.event
-    if event.kind is EventKind.EFFECTIVE and event.about is not About.OWN and event.on:
-        return f"effective {_shown(event.on)}"
+    if event.on and _only_effect(making):
+        return f"effective {spoken(event.on)}"
     said = (k for k in (making.adopted, *making.said) if k.event.role is Role.ACTION and k.event.on)
     return f"adopted{_acted(next(said, making.adopted))}"
 
 
 def _acted(known: Known) -> str:
     event = known.event
-    return f" on {_shown(event.on)}" if event.on and event.role is Role.ACTION else ""
+    return f" on {spoken(event.on)}" if event.on and event.role is Role.ACTION else ""
 
 
 def _moment(known: Known) -> str:
-    return _shown(known.event.on) if known.event.on else known.event.relative or "not stated"
+    return spoken(known.event.on) if known.event.on else known.event.relative or "not stated"
+
+
+def _when(known: Known) -> str:
+    """The day of a proposal, its month where that is all that is stated, else the day on which it was known."""
+    event = known.event
+    month = event.relative if month_of(event.relative or "") else None
+    return spoken(event.on) if event.on else month or spoken(known_day(known))
 
 
 def _how(day: _Day) -> str:
     return f", computed: {day.how}" if day.how and day.low is None else ""
-
-
-def _shown(day: date) -> str:
-    return f"{day:%B} {day.day}, {day.year}"

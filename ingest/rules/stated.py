@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ingest.catalog import Catalog, Held
-from ingest.document import Document, Page
-from ingest.rules.cite import page_of
+from ingest.document import Document, Page, page_at
 from ingest.rules.impacts import EXTRACTOR, Direction, Impact, impacts
 from ingest.stance import Speaker
 
@@ -49,7 +48,7 @@ def read_impacts(catalog: Catalog, documents: Iterable[Held]) -> None:
 
 def to_json(found: Iterable[Impact], pages: Sequence[Page]) -> str:
     """What is kept of a document's impacts: the rows, each with its page."""
-    rows = [asdict(row) | _place(page_of(pages, row.start)) for row in found]
+    rows = [asdict(row) | _place(page_at(pages, row.start)) for row in found]
     return json.dumps(rows, ensure_ascii=False)
 
 

@@ -250,7 +250,7 @@ def test_the_steps_are_told_as_they_end(agent: Agent, put: Put) -> None:
     answer = agent.ask(QUESTION, on_step=lambda step: told.append(step.name))
 
     assert told == [step.name for step in answer.steps]
-    assert told[:3] == ["retrieve", "rules", "weigh"]
+    assert told[:3] == ["rules", "retrieve", "weigh"]
 
 
 HALT = """# Halts of widgets
@@ -289,3 +289,17 @@ def test_a_line_that_only_names_its_document_is_no_answer(agent: Agent, put: Put
     assert [s.text for s in agent.ask(QUESTION).sentences] == [
         "The access fee cap is $0.002 per share for quotations priced $1.00 or more."
     ]
+
+
+def test_what_a_release_asks_is_no_answer_unless_that_is_asked(agent: Agent, put: Put) -> None:
+    put(
+        "Lamps may be lit for nine hours on any day of the week. What is the limit on the hours for which lamps may be lit?",
+        day=1,
+    )
+    limit = agent.ask("What is the limit on the hours for which lamps may be lit?")
+    asked = agent.ask("What question is asked on the hours for which lamps may be lit?")
+
+    assert [s.text for s in limit.sentences] == [
+        "Lamps may be lit for nine hours on any day of the week."
+    ]
+    assert any(s.text.endswith("?") for s in asked.sentences)

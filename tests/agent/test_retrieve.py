@@ -34,7 +34,7 @@ HELD = Held(
     metadata=Metadata(published_on=date(2026, 2, 3), cfr_sections=("242.610T", "242.999")),
 )
 ROW = Row(0, "note#0", 1, 0, 100, 200, 0, "Price bands › I. Discussion", Kind.BODY, "", 1, 7)
-QUERY = Query("", {}, (), frozenset(), frozenset(), np.zeros(1, np.float32))
+QUERY = Query("", {}, {}, (), frozenset(), frozenset(), np.zeros(1, np.float32))
 
 
 def test_an_overview_up_front_weighs_more_than_an_argument() -> None:

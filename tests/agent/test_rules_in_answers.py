@@ -185,3 +185,60 @@ def test_without_the_rulebook_no_state_is_told(held: Held) -> None:
 
 def test_an_unknown_rule_has_no_state(held: Held) -> None:
     assert held.ask("Is Rule 204 in force?").rules == ()
+
+
+def test_what_came_to_nothing_answers_only_who_asks_of_it(tmp_path: Path) -> None:
+    tried = a_document(
+        "34-7", date(2018, 12, 19),
+        ("SUMMARY", "The Commission is adopting new Rule 610T. A lower access fee cap changes the rebates of exchanges."),
+        ("DATES", "Effective Date: April 22, 2019 through December 29, 2023."),
+        section="242.610T", title="Transaction Fee Pilot",
+    )  # fmt: skip
+    standing = a_document(
+        "34-8", date(2019, 9, 18),
+        ("SUMMARY", "The Commission is amending Rule 610. A lower access fee cap changes what rebates exchanges pay."),
+        ("DATES", "Effective Date: November 4, 2019."),
+        section="242.610", title="Access to Quotations",
+    )  # fmt: skip
+    held = Held(tmp_path / "home")
+    held.put(tried, standing)
+
+    of_now = held.ask("What does a lower access fee cap change for the rebates of exchanges?")
+    of_then = held.ask("What did a lower access fee cap change for the rebates in the pilot?")
+
+    assert of_now.sentences[0].citations[0].reference.endswith("34-8")
+    assert any(c.reference.endswith("34-7") for c in of_then.citations)
+    held.index.close()
+    held.catalog.close()
+
+
+def test_a_question_on_what_a_rule_changes_begins_with_its_newest_version(tmp_path: Path) -> None:
+    first = a_document(
+        "34-7", date(2005, 6, 9),
+        ("SUMMARY", "The Commission is adopting new Rule 612. Stocks are quoted in increments of $0.01 under Rule 612."),
+        ("DATES", "Effective Date: August 29, 2005."),
+        section="242.612", title="Minimum Pricing Increments",
+    )  # fmt: skip
+    newest = a_document(
+        "34-8", date(2024, 9, 18),
+        ("SUMMARY", "The Commission is adopting amendments to Rule 612 to establish an increment of $0.005 for certain stocks."),
+        ("DATES", "Effective Date: December 9, 2024."),
+        section="242.612", title="Increments and Fees",
+    )  # fmt: skip
+    held = Held(tmp_path / "home")
+    held.put(first, newest)
+
+    answer = held.ask(
+        "What changes for stocks under amended Rule 612, and from when?", "2025-06-30"
+    )
+    before = held.ask("What changes for stocks under Rule 612, and from when?", "2010-06-30")
+
+    shipped = [(s.citations[0].reference[-4:], s.text) for s in answer.sentences]
+    assert shipped[0][0] == "34-8"
+    assert "$0.005" in shipped[0][1]
+    assert any("December 9, 2024" in text for _, text in shipped)
+    assert answer.brief is not None
+    assert any("$0.005" in line.text for line in answer.brief.changes)
+    assert all(c.reference.endswith("34-7") for c in before.citations)
+    held.index.close()
+    held.catalog.close()

@@ -17,6 +17,7 @@ from api.app import create_app
 from api.deps import Opened
 from api.feature_forms import ARROW
 from api.folding import Here
+from api.guard import HEADERS
 from ingest.catalog import Catalog
 from ingest.moment import now, to_micros
 from sentiment.features import SETS
@@ -26,6 +27,7 @@ from tests.api.fakes import fake_services
 from tests.api.serving import an_item, scored, wait_until_folded
 from tests.ingest.test_rules_state import ALL as RULE_DOCUMENTS
 
+HEADER_NAMES = [name.decode() for name in HEADERS]
 NAMES = ["sentiment_mean_1d", "volume_1d", "sentiment_mean_1m"]
 
 
@@ -127,6 +129,16 @@ def test_the_short_way_and_the_route_answer_alike(
         {k: v for k, v in each.json()["values"].items() if k not in ages} for each in (short, route)
     ]
     assert values[0] == values[1]
+
+
+def test_the_short_way_is_as_guarded_as_the_route(client: TestClient) -> None:
+    served = client.get("/v1/features/BAC")
+    routed = client.get("/v1/features/BAC", params={"view": "known"})
+
+    assert served.headers.keys() == routed.headers.keys()
+    assert all(served.headers[name] == routed.headers[name] for name in HEADER_NAMES)
+    for host in ("elsewhere.example", "127.0.0.1.example", ""):
+        assert client.get("/v1/features/BAC", headers={"Host": host}).status_code == 421
 
 
 def test_there_is_null_and_never_zero_where_there_is_nothing(

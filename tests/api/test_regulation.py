@@ -507,7 +507,7 @@ def test_every_variable_of_the_taxonomy_has_its_pressure_and_some_by_every_group
 
 def test_features_of_rules_can_be_computed_and_are_a_set() -> None:
     assert all(each.available and each.subject for each in ALL_OF_THEM)
-    assert select(feature_set="regulation@2") == ALL_OF_THEM
+    assert select(feature_set="regulation@3") == ALL_OF_THEM
     assert {each.scope for each in ALL_OF_THEM} == {"regulation"}
     assert [each for each in FEATURES.values() if each.scope == "regulation"] == list(ALL_OF_THEM)
 

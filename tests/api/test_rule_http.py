@@ -15,7 +15,13 @@ from api import problems
 from api.cli import run
 from api.deps import CatalogDep, _catalog
 from api.routes import rules
+from api.rules import day_of, timeline
+from api.server import Server
+from api.timeline import draw
 from ingest.catalog import Catalog
+from ingest.moment import end_of_day
+from ingest.rules.events import EXTRACTOR
+from ingest.rules.held import KIND
 from tests.ingest.test_rules_state import ALL, a_document
 
 PILOT = a_document(
@@ -170,3 +176,32 @@ def test_rebuild_reads_every_document_again(
 
 def test_the_dependency_is_the_one_that_routes_share() -> None:
     assert _catalog in {dependency.dependency for dependency in CatalogDep.__metadata__}  # type: ignore[attr-defined]
+
+
+def test_an_event_of_a_month_stands_in_its_month_and_is_marked(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    release = a_document(
+        "34-8", date(2020, 9, 1),
+        ("SUMMARY", "The Commission is adopting amendments to Rule 611 to light lamps."),
+        ("", "The Commission originally proposed the amendments to Rule 611 in December 2019."),
+    )  # fmt: skip
+    with Catalog(tmp_path / "other") as catalog:
+        catalog.record([release])
+        found = timeline(catalog, "242.611", end_of_day(date(2021, 1, 4)))
+        chart = draw(catalog, found, "svg").decode()
+
+    (proposed,) = [event for event in found.events if event.kind == "proposed"]
+    assert (day_of(proposed).year, day_of(proposed).month) == (2019, 12)
+    assert "proposed December 2019~" in chart
+
+
+def test_what_a_version_has_not_read_is_read_before_the_first_request(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Server, "run", lambda self: setattr(self, "started", True))
+
+    assert on_line(catalog, "serve") == 0
+    assert f"reading the rules of {len(ALL) + 1} documents" in capsys.readouterr().err
+    assert catalog.unread(KIND, EXTRACTOR) == []
+    assert on_line(catalog, "serve") == 0
+    assert "reading the rules" not in capsys.readouterr().err

@@ -1,13 +1,19 @@
 """The figures of a ranking against their definitions; and a small folder ranked through the real index."""
 
 import json
+from collections.abc import Sequence
 from math import log, log2
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 
-from eval.retrieval import STAGES, PlainBm25, command, judge, measure, read_beir
+from agent.rerank import Reranker
+from eval import retrieval
+from eval.retrieval import STAGES, PlainBm25, Ranker, command, judge, measure
+from ingest.beir import Split, index_passages, read_beir
 from ingest.embed import open_embedder
 from ingest.errors import BadRequest
 
@@ -107,3 +113,42 @@ def test_a_folder_that_lacks_something_says_what(folder: Path) -> None:
     (folder / "corpus.jsonl").unlink()
     with pytest.raises(BadRequest, match=r"a BEIR folder has corpus\.jsonl"):
         read_beir(folder, "dev")
+
+
+def test_only_held_questions_are_asked(folder: Path, tmp_path: Path) -> None:
+    beir = read_beir(folder, "dev")
+    split = tmp_path / "split.jsonl"
+    Split(frozenset({"q2"}), frozenset({"q1"})).write(split, beir)
+
+    words = [str(folder), "--split", "dev", "--only-held", str(split)]
+    done = CliRunner().invoke(command, words, obj={"json": True})
+
+    assert done.exit_code == 0, done.output
+    assert "1 questions of vans/dev/held" in done.output or '"n": 1' in done.output
+
+
+def test_a_reranker_reorders_the_first_and_leaves_the_rest_below(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that likes chimes; what the fused ranking puts first keeps half of its say."""
+    monkeypatch.setattr(retrieval, "RERANKED", 3)
+    monkeypatch.setattr(retrieval, "SHARE", 0.5)
+
+    class Chimes(Reranker):
+        def __init__(self) -> None:
+            pass
+
+        def score(self, question: str, texts: Sequence[str]) -> NDArray[np.float64]:
+            return np.array([float("chimes" in text) for text in texts])
+
+    beir, embedder = read_beir(folder, "dev"), open_embedder("hashing")
+    catalog, index = index_passages(beir, tmp_path / "kept", embedder, progress=lambda *_: None)
+    try:
+        found = Ranker(beir, catalog, index, embedder, Chimes()).rank("Where may a van stop?")
+    finally:
+        index.close()
+        catalog.close()
+
+    assert set(found["reranked"][:3]) == set(found["fused"][:3])
+    assert found["reranked"][3:] == found["fused"][3:]
+    assert found["reranked"][0] == "2:1.(a)" != found["fused"][0]

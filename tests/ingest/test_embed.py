@@ -166,7 +166,7 @@ def test_opening_needs_neither_torch_nor_the_graph_builder(cache: Path) -> None:
 @pytest.mark.data
 @pytest.mark.slow
 def test_int8_finds_on_real_releases_what_fp32_finds(cache: Path) -> None:
-    """A quick look at what MiniLm's docstring states of a larger sample."""
+    """A quick look at what OnnxBert's docstring states of a larger sample."""
     folder = os.environ.get("REGTAPE_DATA")
     if not folder:
         pytest.skip("REGTAPE_DATA does not name the folder of real documents")

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from ingest.catalog import Arrival, Catalog, Filters
 from ingest.document import Authority, Chunk, DocType, Document, Metadata, Section
 from ingest.index import _B, _HEADING_WEIGHT, _K1, Cut, Index
-from ingest.tokens import query_terms, terms
+from ingest.tokens import query_pairs, query_terms, terms
 from ingest.vectors import ChromaVectors
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,14 +82,16 @@ def test_what_becomes_known_later_changes_no_score_to_the_bit(
     index.refresh()
     as_of, weights = START + timedelta(days=2), dict.fromkeys(query_terms(question), 1.0)
     before = index.view(as_of)
-    dense, lexical = index.dense(vector(question), before), index.lexical(weights, before)
+    pairs = dict.fromkeys(query_pairs(question), 0.5)
+    dense, lexical = index.dense(vector(question), before), index.lexical(weights, before, pairs)
 
     put(catalog, index, future, day=3)
     index.refresh()
     after = index.view(as_of)
 
     assert index.dense(vector(question), after)[: len(dense)].tobytes() == dense.tobytes()
-    assert index.lexical(weights, after)[: len(dense)].tobytes() == lexical.tobytes()
+    again = index.lexical(weights, after, pairs)
+    assert again[: len(dense)].tobytes() == lexical.tobytes()
     assert not after.mask[len(dense) :].any()
 
 
@@ -111,22 +114,29 @@ def test_lexical_scores_are_those_of_the_plain_formula(
     put(catalog, index, texts, day=1)
     index.refresh()
     weights = dict.fromkeys(query_terms(question), 1.0)
+    pairs = dict.fromkeys(query_pairs(question), 0.5)
 
-    got = index.lexical(weights, index.view(START + timedelta(days=2)))
+    got = index.lexical(weights, index.view(START + timedelta(days=2)), pairs)
 
     distinct = list(dict.fromkeys(texts))  # the same bytes twice are one document
     bodies = [terms(t) for t in distinct]
     mean = sum(map(len, bodies)) / len(bodies)
     for body, score in zip(bodies, got, strict=True):
         counts, heading = Counter(body), Counter(terms("Note  "))
+        together = Counter(pairwise(body))
+        each = [
+            (weight, counts[term] + _HEADING_WEIGHT * heading[term], sum(term in b or term in heading for b in bodies))
+            for term, weight in weights.items()
+        ]  # fmt: skip
+        each += [
+            (weight, together[pair], sum(pair in list(pairwise(b)) for b in bodies))
+            for pair, weight in pairs.items()
+        ]
         expected = 0.0
-        for term in weights:
-            tf = counts[term] + _HEADING_WEIGHT * heading[term]
-            n = sum(term in b or term in heading for b in bodies)
+        for weight, tf, n in each:
             idf = math.log(1 + (len(bodies) - n + 0.5) / (n + 0.5))
-            expected += (
-                idf * tf * (_K1 + 1) / (tf + _K1 * (1 - _B + _B * len(body) / mean)) if tf else 0.0
-            )
+            norm = _K1 * (1 - _B + _B * len(body) / mean)
+            expected += weight * idf * tf * (_K1 + 1) / (tf + norm) if tf else 0.0
         assert score == pytest.approx(expected, rel=1e-9)
 
 

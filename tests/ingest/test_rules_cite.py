@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.catalog import Catalog, Held
-from ingest.document import Authority, DocType, Kind, Metadata, Page, Section
+from ingest.document import Authority, DocType, Kind, Metadata, Page, Section, page_at
 from ingest.moment import end_of_day
-from ingest.rules.cite import Citation, Print, cite, day, page_of, paragraph_of
+from ingest.rules.cite import Citation, Print, cite, day, paragraph_of
 from ingest.rules.held import open_book
 from ingest.rules.overlay import Overlay
 from tests.ingest.test_rules_state import a_document
@@ -127,7 +127,7 @@ def test_the_page_of_a_place_holds_it(lengths: list[int], data: st.DataObject) -
     pages = [Page(n + 1, starts[n], starts[n + 1]) for n in range(len(lengths))]
     offset = data.draw(st.integers(0, starts[-1] - 1))
 
-    page = page_of(pages, offset)
+    page = page_at(pages, offset)
 
     assert page is not None
     assert page.start <= offset < page.end

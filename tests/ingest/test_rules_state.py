@@ -1,6 +1,7 @@
 """A small book of events written for the purpose; what a section was on a day, and that nothing known later shows."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from ingest.catalog import Arrival, Catalog
+from ingest.civil import spoken
 from ingest.document import Authority, DocType, Document, Kind, Metadata, Section
 from ingest.errors import BadRequest
 from ingest.moment import end_of_day, next_midnight
-from ingest.rules.events import EXTRACTOR
+from ingest.rules.events import EXTRACTOR, EventKind
 from ingest.rules.held import KIND, Book, derive, open_book, rebuild
 from ingest.rules.overlay import Overlay, read_overlay
 from ingest.rules.state import Part, Standing, State, state
@@ -296,3 +298,80 @@ def test_days_that_are_not_stated_are_computed_apart(catalog: Catalog) -> None:
 
     assert computed == {"effective": date(2020, 11, 9), "adopted": date(2020, 9, 1)}
     assert on(open_book(catalog, NOTHING_LAID), "2020-09-09").computed == {}
+
+
+def test_a_line_holds_the_day_it_states_and_whose_act_it_is(book: Book) -> None:
+    lines = [line for line in on(book, "2020-12-01").lines if line.on or line.by]
+
+    assert {(line.part, line.kind, line.on, line.by) for line in lines} == {
+        (Part.ADOPTED, EventKind.ADOPTED, None, "Release 34-2"),
+        (Part.ADOPTED, EventKind.EFFECTIVE, date(2020, 11, 2), ""),
+        (Part.PENDING, EventKind.COMPLIANCE, date(2021, 5, 3), ""),
+    }
+
+
+def test_every_day_that_a_line_of_dates_states_stands_in_its_words_too(book: Book) -> None:
+    for days in range(0, 2000, 37):
+        found = on(book, (date(2019, 12, 1) + timedelta(days=days)).isoformat())
+
+        assert all(spoken(line.on) in line.text for line in found.lines if line.on)
+        assert all(line.by in line.text for line in found.lines)
+
+
+def test_whose_act_an_adoption_is_holds_a_title_with_commas(catalog: Catalog) -> None:
+    title = "Lamps, Lanterns, and Wicks"
+    untold = a_document(
+        "2020-0901", date(2020, 9, 1),
+        ("SUMMARY", "The Commission is adopting amendments to Rule 611 to light lamps."),
+        title=title,
+    )  # fmt: skip
+    meta = replace(untold.document.metadata, release=None)
+    catalog.record([replace(untold, document=replace(untold.document, metadata=meta))])
+
+    found = on(open_book(catalog, NOTHING_LAID), "2020-09-15")
+
+    assert [line.by for line in found.lines if line.kind is EventKind.ADOPTED] == [title]
+
+
+def test_a_proposal_that_its_own_adopting_release_tells_of_is_not_pending(catalog: Catalog) -> None:
+    first = a_document(
+        "34-20", date(2005, 6, 9),
+        ("SUMMARY", "The Commission is adopting Rule 607 to light lamps."),
+        ("DATES", "Effective Date: August 29, 2005."),
+        section="242.607",
+    )  # fmt: skip
+    later = a_document(
+        "34-21", date(2018, 11, 2),
+        ("SUMMARY", "The Commission is adopting amendments to Rule 606 to light lamps."),
+        ("", "In July 2016, the Commission proposed to amend Rule 606 and to amend Rule 607 for consistency."),
+        section="242.606",
+    )  # fmt: skip
+    catalog.record([first, later])
+    found = on(open_book(catalog, NOTHING_LAID), "2019-06-01", "242.607")
+
+    assert found.standing is Standing.IN_FORCE
+    assert [line.text for line in found.lines if line.part is Part.PENDING] == []
+    told = {(line.part, line.text) for line in found.lines}
+    assert (Part.HISTORY, "what was proposed July 2016 was answered by Release 34-21") in told
+    assert (Part.GAP, "what Release 34-21 adopted of it is not in the passages read") in told
+
+
+def test_relief_from_certain_aspects_tells_of_an_adopted_rule(catalog: Catalog) -> None:
+    title = "Order Granting Temporary Exemptive Relief From Certain Aspects of Rule 10c-1a"
+    order = a_document(
+        "34-22", date(2025, 12, 3),
+        ("", title),
+        ("", "On October 13, 2023, the Commission adopted Rule 13f-2 and Rule 10c-1a under the Exchange Act."),
+        doc_type=DocType.ORDER, section="240.10c-1a", title=title,
+    )  # fmt: skip
+    catalog.record([order])
+    book = open_book(catalog, NOTHING_LAID)
+    found = on(book, "2026-01-05", "240.10c-1a")
+
+    assert found.standing is Standing.PARTLY
+    (relief, rest) = [line for line in found.lines if line.part is Part.RELIEF]
+    assert relief.text.startswith("exemptive relief of certain of its requirements")
+    assert "certain aspects only" in rest.text
+    assert rest.inferred
+    assert any(line.part is Part.GAP and "effective" in line.text for line in found.lines)
+    assert on(book, "2028-01-05", "240.10c-1a").standing is Standing.UNKNOWN, "relief has lapsed"

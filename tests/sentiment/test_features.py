@@ -35,7 +35,7 @@ from sentiment.features import (
     fingerprint,
     select,
 )
-from sentiment.rolling import FOREVER, ITEM, UNIT, Contributions, Floats, Panel
+from sentiment.rolling import FOREVER, ITEM, NEVER, UNIT, Contributions, Floats, Panel
 from sentiment.sources import Weights, packaged_weights, read_weights
 from tests.sentiment.test_rolling import Row, contributions, same_bits
 
@@ -426,6 +426,33 @@ def test_what_is_kept_of_a_company_is_what_is_computed_anew(seed: int, known: in
             told = compute(OF_A_COMPANY, instant, rows, 0, None, known, kept=kept)
             assert same_bits(told, compute(OF_A_COMPANY, instant, rows, 0, None, known))
     assert anew.call_count < 0.8 * changes.size
+
+
+@given(st.integers(0, 10**6))
+@settings(deadline=None, max_examples=12)
+def test_what_is_in_force_is_kept_until_it_changes(seed: int) -> None:
+    """Beside a plain look at each row, at the instants at which one comes or goes, just before and just after."""
+    random = np.random.default_rng(seed)
+    rows = contributions([row for row in history() if row.entity == 0])
+    rows = rows.take(random.permutation(len(rows))[: random.integers(0, len(rows))])
+    changes = np.concatenate([rows.start, rows.end[rows.end < FOREVER], rows.moment + DEPTH, [NOON]])  # fmt: skip
+    instants = np.sort((random.choice(changes, 60)[:, np.newaxis] + [-1, 0, 1]).reshape(-1))
+    kept = computing.Kept()
+    with patch.object(computing, "in_force", side_effect=computing.in_force) as anew:
+        for at in instants.tolist():
+            those = [
+                (moment, version, backfilled)
+                for moment, start, end, version, backfilled in zip(
+                    rows.moment.tolist(), rows.start.tolist(), rows.end.tolist(), rows.version.tolist(),
+                    rows.backfilled.tolist(), strict=True,
+                )
+                if start <= at < end and moment > at - DEPTH
+            ]  # fmt: skip
+            told = kept.in_force(rows, at)
+            assert told.newest == max([moment for moment, _, _ in those], default=NEVER)
+            assert told.versions == tuple(sorted({version for _, version, _ in those}))
+            assert told.backfilled == any(backfilled for _, _, backfilled in those)
+    assert anew.call_count < 0.8 * len(instants)
 
 
 def test_what_becomes_known_later_changes_no_value() -> None:
