@@ -188,6 +188,9 @@ class Answer:
                to the documents held, through DATE"
     not_found  parts of the question nothing was found for
     passages   what was retrieved, best first (at least ten where there are ten)
+    degraded   why less was done than was asked for ("the model did not answer; …"), "" where nothing was left out
+    thread     the conversation it is a turn of, None outside of one; turn: its place in it, from 1
+    asked_as   the question that was answered, where the words of `question` leave part of it to earlier turns
     """
 
     question: str
@@ -206,6 +209,10 @@ class Answer:
     steps: list[Step] = field(default_factory=list)
     drafter: str = "extractive"
     fingerprint: str = ""
+    degraded: str = ""
+    thread: str | None = None
+    turn: int = 0
+    asked_as: str = ""
 
     @property
     def text(self) -> str:

@@ -27,6 +27,7 @@ from api.routes import (
     rules,
     search,
     stream,
+    threads,
 )
 from api.schemas import Problem
 from api.scoring import BackgroundScorer
@@ -68,6 +69,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     problems.install(app)
     for noun in (
         ask,
+        threads,
         search,
         documents,
         rules,
@@ -103,6 +105,6 @@ async def _open(settings: Settings, services: Services | None, stack: AsyncExitS
         stack.push_async_callback(workers.close)
         return Opened(settings, catalog, workers, tape, scorer, features)
     opened = services or stack.enter_context(open_services(settings))
-    threads = ThreadAsker(opened)
-    stack.push_async_callback(threads.close)
-    return Opened(settings, opened.catalog, threads, tape, scorer, features)
+    asker = ThreadAsker(opened)
+    stack.push_async_callback(asker.close)
+    return Opened(settings, opened.catalog, asker, tape, scorer, features)

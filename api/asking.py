@@ -18,7 +18,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from agent.conversation import converse
 from agent.reply import Answer, Passage, Step
+from agent.threads import Threads
+from api import schemas
 from api.beside import CONTEXT, begin
 from api.services import Services, open_services
 from api.settings import Settings
@@ -38,6 +41,7 @@ class Question:
     as_of: datetime | None = None
     filters: Filters | None = None
     k: int = 10
+    thread: str | None = None  # NEW, the id of one, or None: a question by itself
 
 
 class Asker(Protocol):
@@ -82,13 +86,22 @@ class ThreadAsker:
 
 
 def answer(services: Services, question: Question, on_step: OnStep) -> Answer:
-    """One checked answer."""
-    return services.agent.ask(
-        question.words,
-        as_of=question.as_of,
-        filters=question.filters,
-        on_step=on_step,
-    )
+    """One checked answer, as a turn of its thread where it is of one."""
+
+    def ask(words: str) -> Answer:
+        return services.agent.ask(
+            words, as_of=question.as_of, filters=question.filters, on_step=on_step
+        )
+
+    if question.thread is None:
+        return ask(question.words)
+    with Threads(services.settings.home) as threads:
+        return converse(threads, question.thread, question.words, question.as_of, ask, public_json)
+
+
+def public_json(answer: Answer) -> dict[str, Any]:
+    """The answer as HTTP and `--json` tell it."""
+    return schemas.Answer.of(answer).model_dump(mode="json")
 
 
 def find(services: Services, question: Question) -> tuple[Passage, ...]:

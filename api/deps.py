@@ -1,11 +1,12 @@
 """A request in, the opened parts that a route asks for out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.requests import HTTPConnection
 
+from api.answering import Answering
 from api.asking import Asker
 from api.features import Features
 from api.scoring import BackgroundScorer
@@ -25,6 +26,7 @@ class Opened:
     tape: Tape
     scorer: BackgroundScorer
     features: Features
+    answering: Answering = field(default_factory=Answering)
 
 
 def _opened(request: Request) -> Opened:

@@ -79,6 +79,13 @@ class AskRequest(Form):
     question: str = Field(min_length=1, max_length=2000)
     as_of: Moment | None = None
     filters: Filters = Filters()
+    thread: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="'new' begins a conversation, an id goes on with one; none: a question by itself.",
+        examples=["new"],
+    )
 
 
 class Citation(Form):
@@ -234,6 +241,18 @@ class Answer(Form):
     steps: tuple[Step, ...]
     drafter: str
     fingerprint: str
+    degraded: str = Field(
+        default="",
+        description="Why less was done than was asked for; empty where nothing was left out.",
+        examples=["the chat model did not answer (APITimeoutError); in the evidence's own words"],
+    )
+    thread: str | None = Field(default=None, description="The conversation it is a turn of.")
+    turn: int = Field(default=0, description="Its place in the conversation, from 1.")
+    asked_as: str = Field(
+        default="",
+        description="The question that was answered, where `question` left part of it to earlier turns.",
+        examples=["And for stocks under a dollar, under Rule 612?"],
+    )
 
     @classmethod
     def of(cls, answer: reply.Answer) -> Self:
@@ -267,6 +286,10 @@ class Answer(Form):
             steps=tuple(Step.model_validate(s) for s in answer.steps),
             drafter=answer.drafter,
             fingerprint=answer.fingerprint,
+            degraded=answer.degraded,
+            thread=answer.thread,
+            turn=answer.turn,
+            asked_as=answer.asked_as,
         )
 
 
@@ -321,6 +344,39 @@ def _brief(brief: reply.Brief, numbers: Numbers) -> Brief:
 def _citation(citation: reply.Citation, number: int) -> Citation:
     values = {name: getattr(citation, name) for name in Citation.model_fields if name != "number"}
     return Citation(number=number, **values)
+
+
+class ThreadRow(Form):
+    """A conversation in a listing; title: the beginning of its first question."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    turns: int
+
+
+class ThreadList(Form):
+    """Conversations, the one last spoken in first."""
+
+    threads: tuple[ThreadRow, ...]
+
+
+class Turn(Form):
+    """One question of a conversation and its answer. asked_as: empty where its words stand alone; as_of: null for now."""
+
+    question: str
+    asked_as: str
+    as_of: datetime | None
+    answer: Answer
+
+
+class Thread(Form):
+    """A conversation, its turns in order; also what an export holds."""
+
+    id: str
+    title: str
+    turns: tuple[Turn, ...]
 
 
 class SearchResult(Form):

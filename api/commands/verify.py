@@ -1,6 +1,5 @@
 """An exported answer in, whether it still holds out."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -15,7 +14,6 @@ from api.console import (
     settings,
     wants_json,
 )
-from ingest.errors import BadRequest
 
 if TYPE_CHECKING:
     from api.schemas import Answer
@@ -27,19 +25,22 @@ if TYPE_CHECKING:
     examples=(
         'regtape ask "What is the access fee cap?" --json > answer.json',
         "regtape verify answer.json",
+        "regtape verify conversation.md",
     ),
 )
 @click.argument("file", type=click.File("r", encoding="utf-8"), metavar="FILE|-")
 def command(file: TextIO) -> int:
     """Check every quote of FILE against the stored text, and every sentence against its quotes.
 
-    FILE is what `regtape ask --json` printed, or several, one a line. Exit code 1 when anything does not hold.
+    FILE is what `regtape ask --json` printed, or several, one a line, or an exported conversation, JSON or Markdown. Exit
+    code 1 when anything does not hold.
     """
-    answers = _answers(file.read(), Path(str(file.name)).name)
     chosen = settings()
+    from api.exports import answers_in
     from api.recheck import recheck
     from api.services import open_catalog
 
+    answers = answers_in(file.read(), Path(str(file.name)).name)
     with open_catalog(chosen) as catalog:
         found = [(answer, recheck(answer, catalog)) for answer in answers]
     if wants_json():
@@ -55,30 +56,3 @@ def command(file: TextIO) -> int:
 def _summary(answer: "Answer") -> str:
     quotes = f"{len(answer.sentences)} sentences, {len(answer.citations)} quotes"
     return f"{answer.question} ({'refused' if answer.refusal else quotes})"
-
-
-def _answers(text: str, name: str) -> list["Answer"]:
-    """One object, or one a line."""
-    from pydantic import ValidationError
-
-    from api.schemas import Answer
-
-    try:
-        whole = [text] if _is_object(text) else [line for line in text.splitlines() if line.strip()]
-        answers = [Answer.model_validate_json(each) for each in whole]
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        place = "/".join(map(str, first["loc"]))
-        raise BadRequest(
-            f"{name} is not what `regtape ask --json` prints: {place}: {first['msg']}"
-        ) from exc
-    if not answers:
-        raise BadRequest(f"{name} is empty")
-    return answers
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
-        return False

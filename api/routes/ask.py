@@ -1,36 +1,39 @@
 """A question in; its checked answer out, as JSON or, step by step, as server-sent events."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
-from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
-from agent.reply import Step
+from agent.reply import Answer, Step
+from agent.threads import NEW, Threads
 from api import schemas
-from api.asking import Asker, Question
-from api.deps import AskerDep
-from api.problems import problem_of
-from ingest.errors import RegTapeError
+from api.asking import Question
+from api.deps import Opened, OpenedDep
 
 router = APIRouter(tags=["ask"])
 
-_KEEPALIVE_SECONDS = 10.0  # proxies close a connection that says nothing for half a minute
+T = TypeVar("T")
 
-_EVENTS = """event: step
+_EVENTS = """id: 5b1f7c2d9e0a4c31-1
+event: step
 data: {"name":"retrieve","detail":"12 passages of 5 works, of 310 known by then","milliseconds":41.2}
 
+id: 5b1f7c2d9e0a4c31-2
 event: sentence
 data: {"text":"…","lead_in":"","verbatim":true,"citations":[1]}
 
+id: 5b1f7c2d9e0a4c31-3
 event: citation
 data: {"number":1,"document_id":"…","quote":"…","sha256":"…"}
 
+id: 5b1f7c2d9e0a4c31-4
 event: done
-data: {"question":"…","refusal":null,"status":["…"],"not_found":[]}
+data: {"question":"…","thread":"9f3c…","turn":2,"asked_as":"…","refusal":null,"status":["…"],"not_found":[]}
 
 """
 
@@ -41,74 +44,67 @@ data: {"question":"…","refusal":null,"status":["…"],"not_found":[]}
     summary="One checked answer, or a refusal with its reason",
     responses={
         200: {
-            "description": "The answer. With `Accept: text/event-stream`: events step, sentence, citation, refusal, error, done.",
+            "description": "The answer. With `Accept: text/event-stream`: events step, sentence, citation, refusal, error, done, "
+            "each with an id. A stream that broke is read on by the same request with `Last-Event-ID`, for some minutes; one "
+            "that nobody reads on within ten seconds is cancelled.",
             "content": {"text/event-stream": {"example": _EVENTS}},
         }
     },
 )
-async def ask(wanted: schemas.AskRequest, request: Request, asker: AskerDep) -> Any:
+async def ask(
+    wanted: schemas.AskRequest,
+    request: Request,
+    opened: OpenedDep,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=80)] = None,
+) -> Any:
     """A refusal is an answer too: status 200, with `refusal` in place of sentences."""
-    question = Question(wanted.question, wanted.as_of, wanted.filters.to_catalog())
-    if "text/event-stream" in request.headers.get("accept", ""):
-        return StreamingResponse(_events(asker, question), media_type="text/event-stream")
-    found = await asker.ask(question, lambda _: None)
+    streaming = "text/event-stream" in request.headers.get("accept", "")
+    if streaming and last_event_id:
+        running, after = opened.answering.after(last_event_id)
+        return StreamingResponse(running.follow(after), media_type="text/event-stream")
+    if wanted.thread not in (None, NEW):
+        await run_in_threadpool(_known, opened, wanted.thread)
+
+    async def asked(on_step: Callable[[Step], None]) -> Answer:
+        question = Question(
+            wanted.question, wanted.as_of, wanted.filters.to_catalog(), thread=wanted.thread
+        )
+        async with opened.answering.turn(None if wanted.thread == NEW else wanted.thread):
+            return await opened.asker.ask(question, on_step)
+
+    if streaming:
+        running = opened.answering.begin(asked)
+        return StreamingResponse(running.follow(), media_type="text/event-stream")
+    found = await _while_heard(request, asked(lambda _: None))
     return JSONResponse(schemas.Answer.of(found).model_dump(mode="json"))
 
 
-async def _events(asker: Asker, question: Question) -> AsyncIterator[bytes]:
-    """Steps as they end; then, since nothing ships before the gate, the sentences with their citations."""
-    told: asyncio.Queue[Step] = asyncio.Queue()
-    asking = asyncio.ensure_future(asker.ask(question, told.put_nowait))
-    shown = 0
+@router.delete("/v1/ask/{answer_id}", status_code=204, summary="Cancel an answer that is streamed")
+async def cancel(answer_id: str, opened: OpenedDep) -> Response:
+    """`answer_id`: what stands before the last hyphen in the ids of its events. One that has ended is left as it is."""
+    opened.answering.find(answer_id).cancel()
+    return Response(status_code=204)
+
+
+def _known(opened: Opened, thread: str) -> None:
+    with Threads(opened.settings.home) as threads:
+        threads.thread(thread)
+
+
+async def _while_heard(request: Request, asked: Coroutine[Any, Any, T]) -> T:
+    """What is awaited, unless the client goes first: then it is cancelled."""
+    asking = asyncio.ensure_future(asked)
+    gone = asyncio.ensure_future(_gone(request))
     try:
-        while not asking.done() or not told.empty():
-            step = await _next(told, asking)
-            if isinstance(step, Step):
-                shown += 1
-                yield _event("step", schemas.Step.model_validate(step))
-            elif step is None:
-                yield KEEPALIVE_COMMENT
-        answer = schemas.Answer.of(asking.result())
-    except RegTapeError as exc:
-        yield _event("error", problem_of(exc, "/v1/ask"))
-        return
+        await asyncio.wait({asking, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            raise ClientDisconnect
+        return asking.result()
     finally:
         asking.cancel()
-    for late in answer.steps[shown:]:  # a step may arrive after the answer it belongs to
-        yield _event("step", late)
-    for event in _told(answer):
-        yield event
+        gone.cancel()
 
 
-async def _next(told: asyncio.Queue[Step], asking: asyncio.Future[Any]) -> Step | bool | None:
-    """The next step; True when the answer is there; None when nothing happened for a while."""
-    step = asyncio.ensure_future(told.get())
-    done, _ = await asyncio.wait(
-        {step, asking}, timeout=_KEEPALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-    )
-    if step in done:
-        return step.result()
-    step.cancel()
-    return True if asking in done else None
-
-
-def _told(answer: schemas.Answer) -> list[bytes]:
-    events: list[bytes] = []
-    sent: set[int] = set()
-    by_number = {c.number: c for c in answer.citations}
-    for sentence in answer.sentences:
-        events.append(_event("sentence", sentence))
-        for number in sentence.citations:
-            if number not in sent:
-                sent.add(number)
-                events.append(_event("citation", by_number[number]))
-    # Quotes that only a rule's state or the brief rests on: these come with "done".
-    events += [_event("citation", c) for c in answer.citations if c.number not in sent]
-    if answer.refusal:
-        events.append(_event("refusal", answer.refusal))
-    rest = answer.model_dump_json(exclude={"sentences", "citations", "steps"})
-    return [*events, format_sse_event(event="done", data_str=rest)]
-
-
-def _event(name: str, data: BaseModel) -> bytes:
-    return format_sse_event(event=name, data_str=data.model_dump_json())
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -12,8 +12,8 @@ from fastapi.testclient import TestClient
 
 from agent.reply import Part, RuleStatus, Standing, Told
 from api import schemas
+from api.answering import told as told_events
 from api.app import STATUS, create_app
-from api.routes.ask import _told
 from api.services import Services
 from ingest.errors import BadRequest, Damaged, ModelMissing, OverBudget, RegTapeError
 from tests.api.fakes import LAMP, FakeAgent, an_answer, fake_services
@@ -102,9 +102,11 @@ def test_quotes_of_a_rules_state_alone_are_sent_as_citations_too(services: Servi
         "1.1", date(2024, 3, 4), Standing.PROPOSED, Standing.PROPOSED, date(2024, 3, 4), "Proposed.", (told,)
     )  # fmt: skip
 
-    sent = b"".join(_told(schemas.Answer.of(replace(answer, rules=(rule,))))).decode()
+    events = [
+        (name, json.loads(data if isinstance(data, str) else data.model_dump_json()))
+        for name, data in told_events(schemas.Answer.of(replace(answer, rules=(rule,))))
+    ]
 
-    events = events_of(sent)
     assert [name for name, _ in events] == ["sentence", "citation", "citation", "done"]
     assert events[2][1]["force"] == "proposed, not adopted"
     assert events[3][1]["rules"][0]["lines"][0]["citations"] == [events[2][1]["number"]]
