@@ -12,6 +12,7 @@ from api.asking import ProcessAsker, ThreadAsker
 from api.deps import Opened
 from api.features import open_features
 from api.guard import Guard
+from api.jobs import BackgroundJobs
 from api.live import LiveReads
 from api.metrics import Metrics
 from api.problems import STATUS
@@ -22,6 +23,7 @@ from api.routes import (
     features,
     health,
     impacts,
+    jobs,
     news,
     pages,
     rules,
@@ -33,6 +35,7 @@ from api.schemas import Problem
 from api.scoring import BackgroundScorer
 from api.services import Services, open_catalog, open_services, open_tape
 from api.settings import Settings
+from ingest.jobs import Jobs
 
 __all__ = ["STATUS", "create_app"]
 
@@ -64,7 +67,10 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.add_middleware(
         Guard,
         request_bytes=settings.request_bytes,
-        of_paths={"/v1/features": settings.instants_bytes},
+        of_paths={
+            "/v1/features": settings.instants_bytes,
+            "/v1/documents": settings.upload_bytes,
+        },
     )
     problems.install(app)
     for noun in (
@@ -75,6 +81,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         rules,
         impacts,
         compare,
+        jobs,
         news,
         features,
         stream,
@@ -99,12 +106,15 @@ async def _open(settings: Settings, services: Services | None, stack: AsyncExitS
     )
     scorer = BackgroundScorer(settings, running=services is None, recorded=features.folding.wake)
     stack.push_async_callback(scorer.close)
+    jobs = stack.enter_context(Jobs(settings.home))
+    running = BackgroundJobs(settings, jobs, running=services is None)
+    stack.push_async_callback(running.close)
     if services is None and settings.ask_workers:
         catalog = stack.enter_context(open_catalog(settings))
         workers = ProcessAsker(settings)
         stack.push_async_callback(workers.close)
-        return Opened(settings, catalog, workers, tape, scorer, features)
+        return Opened(settings, catalog, workers, tape, scorer, features, jobs, running)
     opened = services or stack.enter_context(open_services(settings))
     asker = ThreadAsker(opened)
     stack.push_async_callback(asker.close)
-    return Opened(settings, opened.catalog, asker, tape, scorer, features)
+    return Opened(settings, opened.catalog, asker, tape, scorer, features, jobs, running)

@@ -23,6 +23,7 @@ COMMANDS = (
     "news",
     "features",
     "serve",
+    "job",
     "doctor",
     "train",
     "models",

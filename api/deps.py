@@ -9,16 +9,19 @@ from fastapi.requests import HTTPConnection
 from api.answering import Answering
 from api.asking import Asker
 from api.features import Features
+from api.jobs import BackgroundJobs
 from api.scoring import BackgroundScorer
 from api.settings import Settings
 from ingest.catalog import Catalog
+from ingest.jobs import Jobs
 from sentiment.log import Tape
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What lifespan opens: documents and news are read here, questions go to the asker, news waits for the scorer,
-    and features come from a store that follows both."""
+    features come from a store that follows both, and jobs are kept
+    for the process that runs them."""
 
     settings: Settings
     catalog: Catalog
@@ -26,6 +29,8 @@ class Opened:
     tape: Tape
     scorer: BackgroundScorer
     features: Features
+    jobs: Jobs
+    running: BackgroundJobs
     answering: Answering = field(default_factory=Answering)
 
 
@@ -46,6 +51,10 @@ def _tape(request: Request) -> Tape:
     return _opened(request).tape
 
 
+def _jobs(request: Request) -> Jobs:
+    return _opened(request).jobs
+
+
 def _features(request: HTTPConnection) -> Features:
     opened: Opened = request.app.state.opened
     return opened.features
@@ -60,5 +69,6 @@ OpenedDep = Annotated[Opened, Depends(_opened)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
 AskerDep = Annotated[Asker, Depends(_asker)]
 FeaturesDep = Annotated[Features, Depends(_features)]
+JobsDep = Annotated[Jobs, Depends(_jobs)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 TapeDep = Annotated[Tape, Depends(_tape)]

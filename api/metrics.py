@@ -17,6 +17,9 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from ingest.jobs import Waiting
+from ingest.moment import now
+
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.015, 0.03, 0.1, 0.3, 1.0, 10.0)
@@ -64,6 +67,20 @@ class Metrics:
             "applied_offset", "Offset up to which the feature store has taken in the tape."
         )
         self.items = gauge("store_items", "Items of which the feature store holds something.")  # fmt: skip
+
+        self.jobs_queued = gauge("jobs_queued", "Jobs that are due and wait to be run.")
+        self.jobs_running = gauge("jobs_running", "Jobs that are being run.")
+        self.ingest_lag = gauge(
+            "ingest_lag_seconds",
+            "How long the job that waits longest, or is being run, has been due.",
+        )
+
+    def jobs(self, waiting: Waiting) -> None:
+        """Take the gauges of jobs."""
+        self.jobs_queued.set(waiting.queued)
+        self.jobs_running.set(waiting.running)
+        oldest = waiting.oldest
+        self.ingest_lag.set(max(0.0, (now() - oldest).total_seconds()) if oldest else 0.0)
 
     def text(self) -> bytes:
         """All of it, in the text format 0.0.4."""

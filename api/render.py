@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RuleStatus,
         Sentence,
     )
+    from ingest.jobs import Job, JobFile
     from ingest.news import Rejected
     from ingest.pipeline import Report
     from sentiment.stream import Added, Scored
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _WIDEST = 100  # longer lines are hard to read
 _EXCERPT = 320  # characters of a passage shown in a list
 _QUOTE = 600  # characters of a quote; --json has all of it
+_STATES = {"done": "bold green", "failed": "bold red", "running": "bold cyan"}
 _NEAREST = 3  # passages shown under a refusal
 
 
@@ -247,6 +249,31 @@ def show_rejects(rejects: Sequence["Reject"], console: Console) -> None:
         _print(console, Text("  ").append(safe(reject.path), style="bold"), "    ")
         hint = f" → {reject.hint}" if reject.hint else ""
         paragraph(console, f"{reject.reason}: {reject.message}{hint}", indent="    ")
+
+
+def show_jobs(
+    jobs: Sequence["Job"], rejected: Mapping[str, Sequence["JobFile"]], console: Console
+) -> None:
+    """A job a line, and below it the files that were rejected."""
+    if not jobs:
+        console.print("There are no jobs; `regtape job add FOLDER` queues one.")
+    for job in jobs:
+        line = Text(f"{job.id}  ").append(job.state, style=_STATES.get(job.state, "bold"))
+        of = "" if job.total is None else f" of {job.total}"
+        line.append(f"  {job.done}{of} files: {job.added} added, {job.unchanged} unchanged, ")
+        line.append(f"{job.rejected} rejected", style="yellow" if job.rejected else "")
+        _print(console, line, "  ")
+        more = f" and {len(job.names) - 3} more" if len(job.names) > 3 else ""
+        facts = [", ".join(job.names[:3]) + more, f"added {_when(job.created_at)}", job.message]
+        if job.due_at > job.created_at and not job.over:
+            facts.append(f"due {_when(job.due_at)}")
+        if job.every:
+            facts.append(f"every {job.every}")
+        paragraph(console, " · ".join(filter(None, facts)), indent="  ", style="dim")
+        for file in rejected.get(job.id, ()):
+            _print(console, Text("  ").append(safe(file.name), style="bold"), "    ")
+            hint = f" → {file.hint}" if file.hint else ""
+            paragraph(console, f"{file.reason}: {file.message}{hint}", indent="    ")
 
 
 def show_report(report: "Report", console: Console) -> None:

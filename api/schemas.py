@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from agent import reply
 from agent.reply import Part, Reason, Speaker, Stage, Standing
+from ingest import jobs
 from ingest.catalog import Filters as CatalogFilters
 from ingest.catalog import Held, LedgerRow
 from ingest.document import Authority, DocType
@@ -752,3 +753,73 @@ class Health(BaseModel):
     ok: tuple[str, ...]
     failing: dict[str, str]
     news: Lag
+
+
+class JobProgress(Form):
+    """How many files of a job there are, and what became of them so far."""
+
+    done: int
+    total: int | None = Field(description="Null until its folders have been looked through.")
+    added: int
+    unchanged: int = Field(description="Their bytes were held already.")
+    rejected: int
+
+
+class Job(Form):
+    """Documents that are being brought in. state: done when each file was tried, whatever became of it."""
+
+    id: str
+    state: jobs.State
+    message: str = Field(description="Why it failed.")
+    names: tuple[str, ...] = Field(
+        description="What was asked to be brought in; the first hundred."
+    )
+    created_at: datetime
+    due_at: datetime
+    every_seconds: float | None = Field(description="Repeated so long after it was due.")
+    started_at: datetime | None
+    ended_at: datetime | None
+    progress: JobProgress
+
+    @classmethod
+    def of(cls, job: jobs.Job) -> Self:
+        """The job without its files."""
+        return cls(
+            id=job.id, state=job.state, message=job.message, names=job.names[:100], created_at=job.created_at,
+            due_at=job.due_at, every_seconds=job.every.total_seconds() if job.every else None,
+            started_at=job.started_at, ended_at=job.ended_at,
+            progress=JobProgress(
+                done=job.done, total=job.total, added=job.added, unchanged=job.unchanged, rejected=job.rejected
+            ),
+        )  # fmt: skip
+
+
+class JobFile(Form):
+    """What became of one file."""
+
+    number: int
+    kind: jobs.Kind
+    name: str
+    result: jobs.Result
+    document_id: str | None = Field(description="Of the one document that the file is.")
+    documents: int = Field(description="Documents in the file.")
+    reason: str = Field(
+        description="Why it was rejected, as a code.", examples=["damaged", "time", "address"]
+    )
+    message: str
+    hint: str
+
+
+class JobFiles(Job):
+    """A job with its files, or a page of them."""
+
+    files: tuple[JobFile, ...]
+    next: int | None
+
+
+class JobPage(Form):
+    """Jobs, the newest first."""
+
+    jobs: tuple[Job, ...]
+    next: int | None
+    fault: str = Field(description="Why no job is run just now; empty while nothing hinders.")

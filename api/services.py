@@ -15,6 +15,7 @@ from ingest.embed import Embedder, open_embedder
 from ingest.errors import BadRequest
 from ingest.index import Index
 from ingest.parse.worker import Limits, ParseWorkers
+from ingest.sources.web import Web
 from ingest.vectors import ChromaVectors, Vectors
 from sentiment.entities import Resolver, open_resolver
 from sentiment.log import Tape
@@ -146,6 +147,11 @@ def open_workers(settings: Settings) -> Iterator[ParseWorkers]:
     limits = Limits(seconds=settings.parse_seconds, memory_mb=settings.parse_megabytes)
     with ParseWorkers(settings.parse_workers, limits) as workers:
         yield workers
+
+
+def open_web(settings: Settings) -> Web:
+    """What fetches addresses of the public web, and of no other."""
+    return Web(agent=settings.user_agent, seconds=settings.parse_seconds)
 
 
 def cutting_name(settings: Settings, embedder: Embedder) -> str:

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ingest.chunk import ChunkSettings
 from ingest.errors import BadRequest
+from ingest.sources.web import AGENT
 
 
 def _cores() -> int:
@@ -89,6 +90,19 @@ class Settings(BaseSettings):
     )
     parse_megabytes: int = Field(
         default=1500, ge=64, description="A file that takes more memory to parse is rejected."
+    )
+    job_workers: int = Field(
+        default=1, ge=1, description="Processes that parse for a job beside `serve`."
+    )
+    upload_bytes: int = Field(
+        default=200_000_000, ge=1024, description="A larger upload of documents is refused."
+    )
+    upload_files: int = Field(
+        default=100, ge=1, description="An upload of more files or addresses is refused."
+    )
+    user_agent: str = Field(
+        default=AGENT,
+        description="Who fetches say that they are; some sites ask for an address of mail in it.",
     )
     ask_workers: int = Field(
         default=1,

@@ -387,6 +387,12 @@ class Catalog:
                 is not None
             )
 
+    def id_of_bytes(self, digest: str) -> str | None:
+        """The document that is a whole file with that SHA-256."""
+        with self._lock:
+            row = self._db.execute("SELECT id FROM documents WHERE sha256=?", (digest,)).fetchone()
+        return str(row[0]) if row else None
+
     def text(self, id: str) -> str:
         """The stored text, to which every citation's offsets refer. Raises NotKnown."""
         return self.body(id)[0]

@@ -112,7 +112,7 @@ def ingest(
     started, report = time.monotonic(), Report(files=len(files))
     complete(catalog, index, embedder, settings)
     budget = workers.limits.fingerprint
-    digests = {s.name: _hash_file(s.path) for s in files}
+    digests = {s.name: hash_file(s.path) for s in files}
     fresh = [s for s in files if _is_new(s, digests[s.name], catalog, report, budget, retry)]
     done = len(files) - len(fresh)
     outcomes = workers.parse_all([Job(s.path, s.name, s.given) for s in fresh])
@@ -277,7 +277,8 @@ def _index(
     return at
 
 
-def _hash_file(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """SHA-256 of its bytes."""
     digest = sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

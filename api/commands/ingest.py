@@ -169,14 +169,15 @@ def _rows(paths: list[Path], manifest: Path | None) -> tuple[dict[str, Rows], di
 
 
 def _fetched(urls: list[str], chosen: "Settings") -> Iterator["Source"]:
+    from api.services import open_web
     from ingest.moment import now
     from ingest.pipeline import Source
-    from ingest.sources.web import download
 
+    web = open_web(chosen)
     with _fetching(len(urls)) as tell:
         for at, url in enumerate(urls):
             tell(at, len(urls), url)
-            path = download(url, chosen.home / "downloads", seconds=chosen.parse_seconds)
+            path = web.download(url, chosen.home / "downloads")
             yield Source(path, url, {"url": url, "retrieved_at": now().isoformat()})
 
 

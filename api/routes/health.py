@@ -63,6 +63,7 @@ def _lag(opened: Opened) -> schemas.Lag:
 )
 async def read_metrics(opened: OpenedDep) -> Response:
     """Gauges are taken when asked: newest known_at, scoring lag, watermark, and how far the feature store is."""
+    opened.features.metrics.jobs(await run_in_threadpool(opened.jobs.waiting))
     text = await run_in_threadpool(opened.features.measure, opened.scorer)
     return Response(text, media_type=CONTENT_TYPE)
 
