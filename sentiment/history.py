@@ -19,7 +19,7 @@ from sentiment.log_record import as_json
 from sentiment.rolling import FOREVER, ITEM, Contributions, Floats, Ints, to_units
 from sentiment.sources import Weights, packaged_weights
 
-SECOND, DAY = 1_000_000, 86_400_000_000
+SECOND, MINUTE, DAY = 1_000_000, 60_000_000, 86_400_000_000
 
 # A wait is told of once it has lasted this long, and an item without a score for that long is given up.
 WAIT_LEAST, WAIT_MOST = SECOND, DAY

@@ -18,6 +18,7 @@ from ingest.errors import NotKnown
 from sentiment.features import DEPTH
 from sentiment.history import (
     DAY,
+    MINUTE,
     WAITS_HELD,
     Batch,
     Snapshot,
@@ -133,8 +134,7 @@ class MemoryStore:
         self._lock = threading.Lock()  # of writers
         self._state = _State()
         self._tables: dict[str, _Table] = {}
-        self._where: dict[int, tuple[str, ...]] = {}  # item -> tables with rows of it
-        self._same: dict[tuple[str, ...], tuple[str, ...]] = {}  # many items are in the same ones
+        self._where = _Where()
         self._swept = 0
         self._days = Days()
 
@@ -147,8 +147,8 @@ class MemoryStore:
             if before.head != batch.over:
                 return False
             if batch.whole:
-                self._tables, self._where, self._same, before = {}, {}, {}, _State()
-            gone = self._taken_out(batch.items)
+                self._tables, self._where, before = {}, _Where(), _State()
+            gone = self._where.take_out(batch.items)
             codes, rows = dict(before.entities), dict(before.rows)
             for name in gone.keys() | batch.rows.keys():
                 new = batch.rows.get(name, Contributions.empty())
@@ -157,9 +157,8 @@ class MemoryStore:
                     new = replace(new, entity=np.full(len(new), code, np.int32))
                 table = self._tables.setdefault(name, _Table())
                 rows[name] = table.change(gone.get(name, ()), new)
-                for item in dict.fromkeys(new.item.tolist()):
-                    self._is_in(item, (*self._where.get(item, ()), name))
-            if batch.whole or batch.since - self._swept >= DAY:
+            self._where.put({name: new.item for name, new in batch.rows.items()})
+            if batch.whole or batch.since - self._swept >= MINUTE:
                 self._sweep(rows, batch.since)
             self._state = _State(
                 batch.head, rows, codes, batch.versions, batch.since, batch.first_known, batch.newest,
@@ -167,28 +166,13 @@ class MemoryStore:
             )  # fmt: skip
             return True
 
-    def _is_in(self, item: int, tables: tuple[str, ...]) -> None:
-        self._where[item] = self._same.setdefault(tables, tables)
-
-    def _taken_out(self, items: Ints) -> dict[str, list[int]]:
-        """By table, which of these items have rows there; they are no longer known to be there."""
-        gone: dict[str, list[int]] = {}
-        for item in items.tolist():
-            for name in self._where.pop(item, ()):
-                gone.setdefault(name, []).append(item)
-        return gone
-
     def _sweep(self, rows: dict[str, Contributions], since: int) -> None:
-        """Drop what is too old where it is more than an eighth, once for each day that is told."""
+        """Drop what is too old where it is more than an eighth, at most once a minute."""
         self._swept = since
         for name, held in list(rows.items()):
             old = held.moment < since
             if 8 * np.count_nonzero(old) > len(held):  # else it is not worth the moving
-                for item in dict.fromkeys(held.item[old].tolist()):
-                    if left := tuple(t for t in self._where[item] if t != name):
-                        self._is_in(item, left)
-                    else:
-                        del self._where[item]
+                self._where.drop(held.item[old], name)
                 rows[name] = self._tables[name].tidy(~old)
             if not len(rows[name]):
                 del rows[name], self._tables[name]
@@ -212,13 +196,105 @@ class MemoryStore:
         )  # fmt: skip
 
     def items(self) -> int:
-        return len(self._where)
+        return self._where.items()
 
     def close(self) -> None:
         with self._lock:
-            self._state, self._tables, self._where = _State(), {}, {}
+            self._state, self._tables, self._where = _State(), {}, _Where()
             self._days = Days()
 
+
+class _Where:
+    """Which tables hold rows of an item, in 12 bytes an item: a dict of tuples takes 110.
+
+    items: int64, in order. codes: of the tuple of tables that each is in; _GONE: in none.
+    """
+
+    def __init__(self) -> None:
+        self._items, self._codes = np.empty(0, np.int64), np.empty(0, np.int32)
+        self._held = 0  # of both arrays; behind it is room
+        self._tables: list[tuple[str, ...]] = []
+        self._code: dict[tuple[str, ...], int] = {}
+
+    def take_out(self, items: Ints) -> dict[str, list[int]]:
+        """By table, which of these items had rows there; from now on they are in none."""
+        gone: dict[str, list[int]] = {}
+        places, items = self._places(items)
+        for item, code in zip(items.tolist(), self._codes[places].tolist(), strict=True):
+            for name in self._tables[code] if code != _GONE else ():
+                gone.setdefault(name, []).append(item)
+        self._codes[places] = _GONE
+        return gone
+
+    def put(self, rows: Mapping[str, Ints]) -> None:
+        """The items of new rows, by table; none of them was in any."""
+        named: dict[int, list[str]] = {}
+        for name, items in rows.items():
+            for item in dict.fromkeys(items.tolist()):
+                named.setdefault(item, []).append(name)
+        new = np.array(sorted(named), np.int64)
+        codes = np.array([self._code_of(tuple(named[n])) for n in new.tolist()], np.int32)
+        places, known = self._places(new)
+        again = np.isin(new, known, assume_unique=True)
+        self._codes[places] = codes[again]
+        self._insert(new[~again], codes[~again])
+
+    def drop(self, items: Ints, name: str) -> None:
+        """Rows of these items are no longer in a table."""
+        places, _ = self._places(np.unique(items))
+        without = np.array(
+            [self._code_of(tuple(t for t in tables if t != name)) for tables in list(self._tables)],
+            np.int32,
+        )
+        self._codes[places] = without[self._codes[places]]
+        kept = self._codes[: self._held] != _GONE
+        if 8 * np.count_nonzero(~kept) > self._held:
+            self._items, self._codes = (
+                self._items[: self._held][kept],
+                self._codes[: self._held][kept],
+            )
+            self._held = len(self._items)
+
+    def items(self) -> int:
+        """How many items are in any table."""
+        return int(np.count_nonzero(self._codes[: self._held] != _GONE))
+
+    def _places(self, items: Ints) -> tuple[NDArray[np.intp], Ints]:
+        """Where those of the items are that were ever put, and which these are."""
+        held = self._items[: self._held]
+        places = np.searchsorted(held, items)
+        found = places < self._held
+        found[found] = held[places[found]] == items[found]
+        return places[found], items[found]
+
+    def _insert(self, new: Ints, codes: NDArray[np.int32]) -> None:
+        """Items come as a rule in order, so behind all others, where there is room."""
+        first, last = self._held, self._held + len(new)
+        if not len(new):
+            return
+        if first and new[0] < self._items[first - 1]:
+            places = np.searchsorted(self._items[:first], new)
+            self._items = np.insert(self._items[:first], places, new)
+            self._codes = np.insert(self._codes[:first], places, codes)
+        else:
+            if last > len(self._items):
+                more = last + last // 8
+                self._items, self._codes = (
+                    np.concatenate([a[:first], np.empty(more - first, a.dtype)]) for a in (self._items, self._codes)
+                )  # fmt: skip
+            self._items[first:last], self._codes[first:last] = new, codes
+        self._held = last
+
+    def _code_of(self, tables: tuple[str, ...]) -> int:
+        if not tables:
+            return _GONE
+        if tables not in self._code:
+            self._code[tables] = len(self._tables)
+            self._tables.append(tables)
+        return self._code[tables]
+
+
+_GONE = -1
 
 Tables = Mapping[str, Contributions]  # named as in history.Batch
 

@@ -69,19 +69,37 @@ def start(home: Path, *words: str, **more: Any) -> "subprocess.Popen[bytes]":
     )
 
 
-def kill_again_and_again(run: Callable[[], "subprocess.Popen[bytes]"], whole: float) -> int:
-    """Kill runs at random moments; how many were killed before one came to its end."""
-    rng, kills = random.Random(), 0
-    for _ in range(5):
+def kill_again_and_again(
+    run: Callable[[], "subprocess.Popen[bytes]"], home: Path, table: str
+) -> int:
+    """Kill runs once a random number of rows is on disk; how many were killed before one came to its end.
+
+    By rows, not by seconds: how fast the machine is changes from minute to minute.
+    """
+    kills = 0
+    for rows_held in sorted(random.Random().sample(range(1, ITEMS // 2), 4)):
         process = run()
-        try:
-            process.wait(timeout=rng.uniform(0.3, 1.0) * whole)
+        while process.poll() is None and count(home, table) < rows_held:
+            time.sleep(0.002)
+        if process.poll() is not None:
             break
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            kills += 1
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        kills += 1
     return kills
+
+
+def count(home: Path, table: str) -> int:
+    """Rows on disk; 0 while there is no such table yet."""
+    if not (home / "tape.db").exists():
+        return 0
+    tape = sqlite3.connect(f"file:{home / 'tape.db'}?mode=ro", uri=True)
+    try:
+        return int(tape.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        tape.close()
 
 
 def contents(home: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -113,15 +131,11 @@ def test_news_killed_while_it_is_logged_and_scored_ends_where_an_undisturbed_run
     quiet, disturbed = tmp_path / "undisturbed", tmp_path / "killed"
     add = ("news", "add", str(file), "--backfill")
 
-    def timed(*words: str) -> float:
-        began = time.monotonic()
+    for words in (add, ("news", "score")):
         start(quiet, *words).wait(timeout=300)
-        return time.monotonic() - began
-
-    adding, scoring = timed(*add), timed("news", "score")
     kills = [
-        kill_again_and_again(lambda: start(disturbed, *add), adding),
-        kill_again_and_again(lambda: start(disturbed, "news", "score"), scoring),
+        kill_again_and_again(lambda: start(disturbed, *add), disturbed, "items"),
+        kill_again_and_again(lambda: start(disturbed, "news", "score"), disturbed, "scores"),
     ]
     added = regtape(*add, "--json", REGTAPE_HOME=str(disturbed), **LEXICON)
     scored = regtape("news", "score", "--json", REGTAPE_HOME=str(disturbed), **LEXICON)

@@ -16,6 +16,8 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest.errors import SourceDown
 from sentiment import history, store
@@ -474,3 +476,47 @@ def test_followers_that_race_and_are_killed_leave_what_the_tape_tells(
         follow(tape, reader)
         check(reader.snapshot(None, panel=True), tape)
         reader.close()
+
+
+# ---- which tables an item is in
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.dictionaries(
+                st.sampled_from("ab"), st.sets(st.integers(0, 20), max_size=6), max_size=2
+            ),
+            st.sets(st.integers(0, 20), max_size=5),
+            st.sampled_from("ab"),
+        ),
+        max_size=8,
+    )
+)
+def test_where_items_are_is_what_a_dict_would_hold(
+    changes: list[tuple[dict[str, set[int]], set[int], str]],
+) -> None:
+    """Each change, as a batch: the items it names are taken out, their rows put in; then old rows leave a table."""
+    where, plain = store._Where(), dict[int, set[str]]()
+    for rows, old, name in changes:
+        touched = sorted(set().union(*rows.values()))
+        gone = where.take_out(np.array(touched, np.int64))
+        expected: dict[str, set[int]] = {}
+        for item in touched:
+            for table in plain.pop(item, set()):
+                expected.setdefault(table, set()).add(item)
+        assert {table: set(items) for table, items in gone.items()} == expected
+
+        where.put({table: np.array(sorted(items), np.int64) for table, items in rows.items()})
+        for table, items in rows.items():
+            for item in items:
+                plain.setdefault(item, set()).add(table)
+        assert where.items() == len(plain)
+
+        there = [item for item in sorted(old) if name in plain.get(item, ())]
+        where.drop(np.array(there, np.int64), name)
+        for item in there:
+            plain[item].discard(name)
+            if not plain[item]:
+                del plain[item]
+        assert where.items() == len(plain)
