@@ -37,6 +37,7 @@ from ingest.moment import now, to_micros
 from ingest.news import NewsItem, Precision
 from sentiment.entities import open_resolver
 from sentiment.log import Score, Tape, TargetScore
+from sentiment.store import HELD
 
 FEATURES = 50  # of the set core50, and of Feast's view
 RATES = (100, 200, 500)
@@ -144,17 +145,25 @@ def _finbert() -> str:
 # ---- a history
 
 
-def write_history(home: Path, items: int, symbols: Sequence[str], version: str) -> None:
-    """A tape with so many scored items, spread over the eight weeks before now."""
+def write_history(
+    home: Path, items: int, symbols: Sequence[str], version: str, *, leaving: int = 0
+) -> None:
+    """A tape with so many scored items, spread over the eight weeks before now.
+
+    leaving: so many of them leave what a store holds from two minutes after now on, NEWS_RATE a second.
+    """
     draw = random.Random(SEED)
     until = now() - timedelta(minutes=1)
-    step = timedelta(weeks=WEEKS) / items
+    step = timedelta(weeks=WEEKS) / (items - leaving)
+    oldest = until - timedelta(microseconds=HELD) + timedelta(minutes=3)
+    times = [oldest + timedelta(seconds=number / NEWS_RATE) for number in range(leaving)]
+    times += [until - step * number for number in range(items - leaving, 0, -1)]
     resolver = open_resolver()
     entity = {s: resolver.find("", "", (s,), until)[0].entity for s in symbols}
     with Tape(home) as tape:
         for first in range(0, items, _WRITTEN_AT_ONCE):
             numbers = range(first, min(items, first + _WRITTEN_AT_ONCE))
-            moments = [until - step * (items - number) for number in numbers]
+            moments = times[first : first + _WRITTEN_AT_ONCE]
             about = [symbols[draw.randrange(len(symbols))] for _ in numbers]
             became = tape.append(
                 [_history_item(n, at, s) for n, at, s in zip(numbers, moments, about, strict=True)],
@@ -672,17 +681,21 @@ PARTS: dict[str, Callable[[_Job], dict[str, Measures]]] = {
 
 
 def long_load(
-    minutes: float, *, rate: float = 500.0, progress: Progress = _silent
+    minutes: float, *, rate: float = 500.0, steady: bool = False, progress: Progress = _silent
 ) -> dict[str, Any]:
-    """Reads at a rate and news for so many minutes: p99 of each ten seconds, and memory of the server's processes over time."""
+    """Reads at a rate and news for so many minutes: p99 of each ten seconds, and memory of the server's processes over time.
+
+    steady: as many items leave the windows as come in, as they do once a server has run for longer than its windows are wide;
+    else all that comes in stays, on top of a history of eight weeks.
+    """
     seconds = 60 * minutes
+    leaving = int(seconds * NEWS_RATE) if steady else 0
     with tempfile.TemporaryDirectory(prefix="regtape-load-") as name:
         folder = Path(name)
         job = _Job(folder, folder, seconds, 0, 0, None, None)
-        with serving(_copy(job.home(), folder / "http"), REGTAPE_NEWS_SCORER="finbert") as (
-            port,
-            server,
-        ):
+        home = folder / "home"
+        write_history(home, 20_000 + leaving, SYMBOLS, _finbert(), leaving=leaving)
+        with serving(home, REGTAPE_NEWS_SCORER="finbert") as (port, server):
             address = f"http://127.0.0.1:{port}"
             _warm(address, one_symbol(address), job)
             streams = {
@@ -709,7 +722,7 @@ def long_load(
     )
     return {
         "task": "speed",
-        "dataset": "features, long load",
+        "dataset": "features, long load, " + ("windows full" if steady else "windows filling"),
         "n": len(reads.due),
         "metrics": figures,
         "groups": {},
@@ -722,7 +735,12 @@ def long_load(
                 name: [each.get(name, 0.0) for each in resident] for name in ("server", "others")
             },
         },
-        "settings": {"minutes": minutes, "reads_per_second": rate, "news_per_second": NEWS_RATE},
+        "settings": {
+            "minutes": minutes,
+            "reads_per_second": rate,
+            "news_per_second": NEWS_RATE,
+            "items_leaving": leaving,
+        },
     }
 
 
@@ -820,6 +838,10 @@ def plot(found: Mapping[str, Any], path: Path) -> None:
     "--minutes", type=click.FloatRange(0.1), help="Instead: one load of so many minutes, over time."
 )
 @click.option(
+    "--steady", is_flag=True,
+    help="With --minutes, as many items leave the windows as come in; else all that come in stay.",
+)  # fmt: skip
+@click.option(
     "--plot",
     "png",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -827,18 +849,18 @@ def plot(found: Mapping[str, Any], path: Path) -> None:
 )
 def command(
     feast: Path | None, seconds: float, items: int, instants: int, keep: Path | None, parts: tuple[str, ...],
-    minutes: float | None, png: Path | None,
+    minutes: float | None, steady: bool, png: Path | None,
 ) -> int:  # fmt: skip
     """Measure feature reads over HTTP, in bulk, live and in replay; with --feast beside Feast and pandas."""
     from api.console import progress
 
-    if png is not None and minutes is None:
-        raise BadRequest("--plot shows a load over time; it goes with --minutes")
+    if minutes is None and (png is not None or steady):
+        raise BadRequest("--plot and --steady are of a load over time; they go with --minutes")
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
     with progress("eval", "seconds" if minutes else "parts") as tell:
         if minutes is not None:
-            found = long_load(minutes, progress=tell)
+            found = long_load(minutes, steady=steady, progress=tell)
             if png is not None:
                 plot(found, png)
         else:

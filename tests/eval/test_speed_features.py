@@ -16,7 +16,9 @@ from eval import load, speed_features
 from eval.load import Load, Stream
 from eval.speed_features import PARTS, command, features_speed, plot, write_history
 from ingest.errors import BadRequest
+from ingest.moment import now, to_micros
 from sentiment.log import Tape
+from sentiment.store import HELD, MemoryStore, follow
 
 
 @contextmanager
@@ -171,7 +173,7 @@ def test_the_command_prints_a_table_or_one_object() -> None:
     assert "regtape, one symbol, 500/s" in table.output
     plain = CliRunner().invoke(command, [*words, "--json"], obj={}, catch_exceptions=False)
     assert "live_p99_ms" not in json.loads(plain.stdout)["metrics"]
-    with pytest.raises(BadRequest, match="it goes with --minutes"):
+    with pytest.raises(BadRequest, match="they go with --minutes"):
         CliRunner().invoke(command, ["--plot", "x.png"], obj={}, catch_exceptions=False)
 
 
@@ -183,6 +185,19 @@ def test_a_history_has_a_score_for_each_item_and_none_waits(tmp_path: Path) -> N
     assert len(items) == len(scores) == 60
     assert all(one.backfilled for one in items)
     assert {target.symbol for one in scores for target in one.score.targets} == {"BAC", "ZZZZZ"}
+
+
+def test_of_a_steady_history_some_are_about_to_leave_what_a_store_holds(tmp_path: Path) -> None:
+    began = to_micros(now())
+    write_history(tmp_path, 150, ("BAC",), "drawn-1", leaving=50)
+    with Tape(tmp_path) as tape:
+        store = MemoryStore()
+        follow(tape, store)
+        known = np.array([to_micros(one.known_at) for one in tape.items()])
+    leave = np.sort(known)[:50] + HELD
+    assert store.items() == 150
+    assert np.all((leave > began) & (leave < began + 5 * 60 * 10**6))
+    assert np.sort(known)[50] + HELD > began + 86_400 * 10**6
 
 
 def test_news_of_a_run_is_all_new() -> None:
