@@ -303,11 +303,11 @@ def command(file: Path, data: Path | None, rows: Path | None, llm: str | None) -
     if wants_json():
         print_json(report)
     else:
-        click.echo(_table(report))
+        click.echo(table(report))
     return DONE
 
 
-def _table(report: dict[str, Any]) -> str:
+def table(report: dict[str, Any]) -> str:
     """One line a metric: value, 95 % interval, n; over all questions first, then by type."""
     blocks = {f"{report['dataset']}, {report['n']} questions": report["metrics"]} | report["groups"]
     return "\n\n".join(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent.reply import Answer, Citation, Passage, Reason, Sentence, Speaker, Stage
-from eval.answers import _table, evaluate, is_valid, run
+from eval.answers import evaluate, is_valid, run, table
 from ingest.document import Authority
 from ingest.errors import NotKnown, SourceDown
 
@@ -239,8 +239,8 @@ def test_the_table_shows_every_metric_with_its_interval_and_what_could_not_be_sc
     file = tmp_path / "one.jsonl"
     file.write_text(json.dumps(UNANSWERABLE), encoding="utf-8")
 
-    table = _table(run(file, answering, read_text))
+    shown = table(run(file, answering, read_text))
 
-    assert table.splitlines()[0] == "one, 1 questions"
-    assert re.search(r"refusal_recall +1\.000  \[1\.000, 1\.000\]  n=1", table)
-    assert re.search(r"anachronism_rate +none", table)  # nothing was cited
+    assert shown.splitlines()[0] == "one, 1 questions"
+    assert re.search(r"refusal_recall +1\.000  \[1\.000, 1\.000\]  n=1", shown)
+    assert re.search(r"anachronism_rate +none", shown)  # nothing was cited
