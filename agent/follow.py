@@ -564,7 +564,9 @@ def _thin(question: str, last: Said, said: Sequence[Said]) -> str:
     around = {t for each in said[-3:] for t in _content(each.asked)}
     new = own - _GENERIC - around
     definite = bool(_DEFINITE.search(plain))
-    short = len(own) <= 2 and not re.match(r"what (?:is|are) (?!the\b)", plain, re.I)
+    # Two words of one's own are a question on the talk's rule or company; where it has none they are another question.
+    anchored = bool(last.sections or _rules_in(last.asked) or _names_in(last.asked))
+    short = anchored and len(own) <= 2 and not re.match(r"what (?:is|are) (?!the\b)", plain, re.I)
     if len(own) > 8 or len(new) > (2 if opened or definite or short else 0):
         return ""
     if not opened and not definite and own and own <= set(terms(last.asked)) and len(own) > 3:
