@@ -23,6 +23,7 @@ COMMANDS = (
     "news",
     "features",
     "serve",
+    "keys",
     "job",
     "doctor",
     "train",

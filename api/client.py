@@ -6,12 +6,13 @@
         for update in features.stream(["AAPL"]):                       # Update after Update, none missed, none twice
             ...
 
-`AsyncFeatures` is the same with await. A server that is busy or starts (503) is asked again when it says; every other error
+`AsyncFeatures` is the same with await. A server that is busy (429) or starts (503) is asked again when it says; every other error
 is a Problem with what the server said of it. Needs httpx and NumPy, and pyarrow for matrices; nothing else of RegTape.
 """
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, suppress
@@ -159,17 +160,21 @@ class Missed(Exception):
 class Features:
     """A client; close it, or use it as a context manager. Safe to share between threads.
 
-    timeout: seconds for an answer; transport: of httpx, e.g. to reach an app without a socket.
+    key: unset: that of REGTAPE_KEY, if any; timeout: seconds for an answer; transport: of httpx, e.g. to reach an app
+    without a socket.
     """
 
     def __init__(
         self,
         address: str = "http://127.0.0.1:8350",
         *,
+        key: str | None = None,
         timeout: float = 30.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http = httpx.Client(base_url=address, timeout=timeout, transport=transport)
+        self._http = httpx.Client(
+            base_url=address, headers=_bearer(key), timeout=timeout, transport=transport
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -293,10 +298,13 @@ class AsyncFeatures:
         self,
         address: str = "http://127.0.0.1:8350",
         *,
+        key: str | None = None,
         timeout: float = 30.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._http = httpx.AsyncClient(base_url=address, timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=address, headers=_bearer(key), timeout=timeout, transport=transport
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -415,6 +423,11 @@ class AsyncFeatures:
 _Http = httpx.Client | httpx.AsyncClient
 
 
+def _bearer(key: str | None) -> dict[str, str]:
+    given = key or os.environ.get("REGTAPE_KEY")
+    return {"Authorization": f"Bearer {given}"} if given else {}
+
+
 def _how(
     names: Sequence[str] | None,
     feature_set: str | None,
@@ -517,7 +530,7 @@ def _problem(answer: httpx.Response) -> Problem:
 
 
 def _raise_unless_busy(answer: httpx.Response) -> None:
-    if answer.status_code != 503:
+    if answer.status_code not in (429, 503):
         raise _problem(answer)
 
 

@@ -1,7 +1,7 @@
 """The plain live read, `GET /v1/features/{symbol}` with at most names and set, answered before the middleware and the router.
 
-Those, the query's form and exit stacks cost more than reading 50 features does. What is not plain, not asked of this machine, or
-cannot be answered goes on, and is told why; so does everything while the store is not in memory or has not caught up.
+Those, the query's form and exit stacks cost more than reading 50 features does. What is not plain or cannot be answered goes on,
+and is told why; so does everything while the store is not in memory or has not caught up. The guard stands before both.
 """
 
 import time
@@ -13,11 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.feature_forms import vector_json
 from api.features import Features
-from api.guard import HEADERS, is_here
+from api.guard import ROUTE
 from ingest.errors import RegTapeError
 
 _PREFIX = "/v1/features/"
-_HEADERS = ((b"content-type", b"application/json"), *HEADERS.items())
+_ROUTE = "/v1/features/{symbol}"
+_TYPE = (b"content-type", b"application/json")
 
 
 class _Plain(NamedTuple):
@@ -38,7 +39,8 @@ class LiveReads:
         if body is None:
             await self._app(scope, receive, send)
             return
-        headers = [*_HEADERS, (b"content-length", str(len(body)).encode())]
+        scope[ROUTE] = _ROUTE
+        headers = [_TYPE, (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -49,9 +51,6 @@ def _answer(scope: Scope) -> bytes | None:
     if scope["method"] != "GET" or not path.startswith(_PREFIX):
         return None
     asked = _plain(scope["query_string"])
-    hosts = [value for name, value in scope["headers"] if name == b"host"]
-    if len(hosts) != 1 or not _is_here(hosts[0]):
-        return None
     features: Features = scope["app"].state.opened.features
     if asked is None or not (features.at_hand and features.folding.ready):
         return None
@@ -64,11 +63,6 @@ def _answer(scope: Scope) -> bytes | None:
         return None
     features.served((vector,), "one", began)
     return vector_json(vector)
-
-
-@lru_cache(maxsize=256)
-def _is_here(host: bytes) -> bool:
-    return is_here(host.decode("latin-1"))
 
 
 @lru_cache(maxsize=256)

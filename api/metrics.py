@@ -3,6 +3,7 @@
 Counters and histograms are kept as things happen; gauges of freshness are taken when somebody asks.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from prometheus_client import (
@@ -24,6 +25,8 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.015, 0.03, 0.1, 0.3, 1.0, 10.0)
 
+_ANSWER_SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 120.0)
+
 
 class Metrics:
     """The measurements of one server, in a registry of its own."""
@@ -39,6 +42,31 @@ class Metrics:
         self.read_seconds = Histogram(
             "regtape_feature_read_seconds", "How long the server took for a read of features.",
             ["route"], buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._requests = Histogram(
+            "regtape_request_seconds", "How long requests took, by route; streams until they ended.",
+            ["route"], buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._statuses = Counter(
+            "regtape_requests", "Requests, by route and status.", ["route", "status"], registry=registry
+        )  # fmt: skip
+        self._of_route: dict[tuple[str, int], tuple[Histogram, Counter]] = {}
+        self._answer_seconds = Histogram(
+            "regtape_answer_seconds", "How long answers and refusals took, waiting included.",
+            buckets=_ANSWER_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._refusals = Counter(
+            "regtape_refusals", "Questions that were not answered, by reason.", ["reason"], registry=registry
+        )  # fmt: skip
+        self._dropped = Counter(
+            "regtape_gate_drops", "Drafted sentences that the gate stopped, by point.", ["point"], registry=registry
+        )  # fmt: skip
+        self.documents = gauge("documents", "Documents held.")
+        self.newest_document = gauge(
+            "newest_document_known_at_seconds", "known_at of the document that was public last, seconds since 1970; 0: none."
+        )  # fmt: skip
+        self.ingested = gauge(
+            "newest_document_recorded_at_seconds", "When the newest document was taken in, seconds since 1970; 0: none."
         )  # fmt: skip
         self.values = Counter(
             "regtape_feature_values", "Values served, by status.", ["status"], registry=registry
@@ -81,6 +109,24 @@ class Metrics:
         self.jobs_running.set(waiting.running)
         oldest = waiting.oldest
         self.ingest_lag.set(max(0.0, (now() - oldest).total_seconds()) if oldest else 0.0)
+
+    def answered(self, route: str | None, status: int, seconds: float) -> None:
+        """Count and time a request. route: its template, of which there are few; None: no route of ours."""
+        named = route or "none"
+        found = self._of_route.get((named, status))
+        if found is None:
+            found = self._requests.labels(named), self._statuses.labels(named, str(status))
+            self._of_route[named, status] = found
+        found[0].observe(seconds)
+        found[1].inc()
+
+    def asked(self, seconds: float, refusal: str | None, dropped: Iterable[str]) -> None:
+        """Count an answer, or why there was none, and the points at which the gate stopped sentences."""
+        self._answer_seconds.observe(seconds)
+        if refusal:
+            self._refusals.labels(refusal).inc()
+        for point in dropped:
+            self._dropped.labels(point).inc()
 
     def text(self) -> bytes:
         """All of it, in the text format 0.0.4."""

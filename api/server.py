@@ -18,7 +18,7 @@ class Server(uvicorn.Server):
         self._app = app
         super().__init__(
             uvicorn.Config(
-                app, host=host, port=port, log_level="warning", access_log=False, server_header=False,
+                app, host=host, port=port, log_level="warning", log_config=None, access_log=False, server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )

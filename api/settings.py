@@ -7,11 +7,11 @@ import json
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ingest.chunk import ChunkSettings
 from ingest.errors import BadRequest
@@ -20,6 +20,18 @@ from ingest.sources.web import AGENT
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _listed(given: object) -> object:
+    """Words of a variable, with commas between."""
+    return (
+        tuple(filter(None, (w.strip() for w in given.split(","))))
+        if isinstance(given, str)
+        else given
+    )
+
+
+_Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
@@ -125,6 +137,24 @@ class Settings(BaseSettings):
         ge=1024,
         description="As request_bytes, for instants of POST /v1/features.",
     )
+
+    hosts: _Words = Field(
+        default=(),
+        description="Names besides localhost that `serve` answers to, with commas between; '*': any. Keys are needed then.",
+    )
+    cors_origins: _Words = Field(
+        default=(),
+        description="Pages elsewhere that may ask, e.g. https://desk.example, with commas between; unset: none.",
+    )
+    rate: float = Field(
+        default=2000.0,
+        ge=0,
+        description="Requests a second of one key, or of one address where keys are not needed; an answer counts as 20. 0: any.",
+    )
+    log_requests: bool = Field(
+        default=True, description="`serve` logs each request as a line of JSON on stderr."
+    )
+    log_questions: bool = Field(default=False, description="With the words of questions.")
 
     @property
     def models_folder(self) -> Path:

@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse
 
 from api import schemas
 from api.deps import Opened, OpenedDep
-from api.metrics import CONTENT_TYPE
+from api.metrics import CONTENT_TYPE, seconds
 from ingest.errors import RegTapeError
 
 router = APIRouter(tags=["health"])
@@ -59,13 +59,23 @@ def _lag(opened: Opened) -> schemas.Lag:
 @router.get(
     "/metrics",
     response_class=PlainTextResponse,
-    summary="Freshness, reads and streams, for Prometheus",
+    summary="Requests, answers, freshness, reads and streams, for Prometheus",
 )
 async def read_metrics(opened: OpenedDep) -> Response:
     """Gauges are taken when asked: newest known_at, scoring lag, watermark, and how far the feature store is."""
-    opened.features.metrics.jobs(await run_in_threadpool(opened.jobs.waiting))
-    text = await run_in_threadpool(opened.features.measure, opened.scorer)
-    return Response(text, media_type=CONTENT_TYPE)
+    return Response(await run_in_threadpool(_measured, opened), media_type=CONTENT_TYPE)
+
+
+def _measured(opened: Opened) -> bytes:
+    catalog, metrics = opened.catalog, opened.features.metrics
+    metrics.jobs(opened.jobs.waiting())
+    moments = catalog.moments()
+    metrics.documents.set(len(moments))
+    if moments:
+        (newest,) = catalog.at([catalog.head()])
+        metrics.newest_document.set(max(known for _, known in moments) / 1_000_000)
+        metrics.ingested.set(seconds(newest.recorded_at))
+    return opened.features.measure(opened.scorer)
 
 
 @router.get("/version", summary="Which program, which settings")

@@ -112,7 +112,7 @@ def test_version_is_the_installed_one(regtape: Regtape) -> None:
         (("ingest", "no-such-folder"), "no file or folder no-such-folder"),
         (("ingest", "ftp://example.org/a.pdf"), "is not a web address"),
         (("verify", "no-such-file"), "No such file"),
-        (("serve", "--host", "0.0.0.0"), "no API keys yet"),
+        (("serve", "--host", "0.0.0.0"), "without a key"),
         (("serve", "--port", "0"), "is not in the range"),
         (("eval", "beauty"), "No such command"),
     ],
