@@ -30,6 +30,7 @@ from api.routes import (
     jobs,
     login,
     news,
+    openai,
     pages,
     rules,
     search,
@@ -96,6 +97,7 @@ def create_app(
     for noun in (
         ask,
         threads,
+        openai,
         search,
         documents,
         rules,

@@ -42,6 +42,15 @@ _FIELDS_HERE = {"feature_set": "set", "symbol": "symbols"}
 _ERRORS_TOLD = 50
 _CLIENT_CLOSED = 499  # as nginx logs it
 
+# Where clients of OpenAI ask, and how they name what went wrong.
+_OPENAI = ("/v1/chat/", "/v1/models")
+_OPENAI_KINDS: dict[int, tuple[str, str | None]] = {
+    401: ("authentication_error", "invalid_api_key"),
+    403: ("permission_error", "insufficient_scope"),
+    404: ("invalid_request_error", "model_not_found"),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+}
+
 Form = TypeVar("Form", bound=BaseModel)
 
 log = logging.getLogger(__name__)
@@ -57,12 +66,24 @@ def problem_of(error: RegTapeError, instance: str) -> Problem:
 
 def respond(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
     """The problem as a response."""
+    told = problem.model_dump(exclude_none=True)
+    if (problem.instance or "").startswith(_OPENAI):
+        told["error"] = openai_error(problem)
     return JSONResponse(
-        problem.model_dump(exclude_none=True),
+        told,
         problem.status,
         headers,
         media_type="application/problem+json",
     )
+
+
+def openai_error(problem: Problem) -> dict[str, str | None]:
+    """The same as OpenAI's clients read it."""
+    kind, code = _OPENAI_KINDS.get(problem.status, ("invalid_request_error", None))
+    if problem.status >= 500:
+        kind = "server_error"
+    param = problem.errors[0]["where"] if problem.errors else None
+    return {"message": problem.detail, "type": kind, "param": param, "code": code}
 
 
 def problem_of_request(error: RequestValidationError, instance: str) -> Problem:

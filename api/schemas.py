@@ -473,6 +473,38 @@ class Problem(BaseModel):
     )
 
 
+class OpenAIError(Form):
+    """An error as OpenAI's clients read it."""
+
+    message: str
+    type: str = Field(examples=["invalid_request_error"])
+    param: str | None
+    code: str | None = Field(examples=["model_not_found"])
+
+
+class OpenAIProblem(Problem):
+    """The same error twice: as RFC 9457 tells it, and in `error` as OpenAI does."""
+
+    error: OpenAIError
+
+
+class Model(Form):
+    """What a completion can name. drafter: who words its sentences, under the gate."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = Field(description="Seconds since 1970; when the server started.")
+    owned_by: str = "regtape"
+    drafter: str
+
+
+class Models(Form):
+    """Models, as OpenAI lists them."""
+
+    object: Literal["list"] = "list"
+    data: tuple[Model, ...]
+
+
 class Receipt(Form):
     """Names the log up to a record: `hash` is chained over all records to `offset`."""
 
