@@ -4,7 +4,7 @@
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
 	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 # What `make test` installs besides the core. CI adds torch: where pip finds no CPU build of it, that is gigabytes.
-EXTRAS ?= embedded,features,redis
+EXTRAS ?= embedded,features,redis,mcp
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -24,6 +24,7 @@ COMMANDS = (
     "features",
     "serve",
     "keys",
+    "mcp",
     "job",
     "doctor",
     "train",
