@@ -1,6 +1,7 @@
 """A template's name and its values in, an HTML page with a policy of its own out.
 
-Words of documents are hostile: every value is escaped, and the policy lets no script run and nothing load from elsewhere.
+Words of documents are hostile: every value is escaped, and the policy lets no script run but the modules served from here,
+and nothing load from elsewhere. Pages are whole without script; the modules only save a reader steps.
 """
 
 from datetime import date
@@ -11,12 +12,28 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from ingest.civil import spoken
+from ingest.rules import names
+from ingest.rules.state import Standing
 
 POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-CSS = (files(__name__) / "page.css").read_text("utf-8")
+# What stands in the head of every page, in order: what it is called, and its address.
+NAVIGATION = (
+    ("Ask", "/"),
+    ("Rules", "/rules"),
+    ("Compare", "/compare"),
+    ("Impacts", "/impacts"),
+    ("Documents", "/documents"),
+)
+_TYPES = {"css": "text/css", "js": "text/javascript"}
+STATIC = {
+    each.name: (each.read_bytes(), _TYPES[each.name.rpartition(".")[2]])
+    for each in (files(__name__) / "static").iterdir()
+}
+# Browsers keep these for good: another content has another address, and modules import one another under the same one.
+_DIGEST = sha256(b"".join(STATIC[name][0] for name in sorted(STATIC))).hexdigest()[:12]
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader(__name__, ""),
@@ -25,12 +42,40 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters["spoken"] = spoken
-# The style sheet is kept by browsers: another one has another address.
-_ENVIRONMENT.globals["css"] = f"/page.css?{sha256(CSS.encode()).hexdigest()[:12]}"
+
+
+def rule_name(section: str) -> str:
+    """ "Rule 612", "Rule 15c3-5", "Rule 610(c)" of "242.612", …; a section of another title by its number."""
+    part, _, number = section.partition(".")
+    return f"Rule {number}" if part in ("240", "242") and number else f"§ {section}"
+
+
+_WORDED = {
+    Standing.EXEMPTED: "effective, under exemptive relief",
+    Standing.PARTLY: "adopted, relief from parts of it",
+    Standing.TO_BE_RESCINDED: "in force, rescission proposed",
+}
+
+
+def worded(standing: Standing) -> str:
+    """A standing on a badge, where a reader has nothing else beside it."""
+    return _WORDED.get(standing, standing.words)
+
+
+def seconds(milliseconds: float) -> str:
+    """ "0.4 s", "38 ms"."""
+    return f"{milliseconds / 1000:.1f} s" if milliseconds >= 100 else f"{milliseconds:.0f} ms"
+
+
+_ENVIRONMENT.filters |= {
+    "spoken": spoken, "rule_name": rule_name, "rule_title": names.title, "worded": worded, "seconds": seconds,
+}  # fmt: skip
+_ENVIRONMENT.globals |= {"static": f"/static/{_DIGEST}", "navigation": NAVIGATION}
 
 
 def page(name: str, today: date, status: int = 200, **values: object) -> HTMLResponse:
     """The page. today: the last day that a reader may ask about."""
     words = _ENVIRONMENT.get_template(name).render(today=today, **values)
-    return HTMLResponse(words, status, {"Content-Security-Policy": POLICY})
+    # With the policy of all other answers, no-referrer, a browser would send a page's own form as from nowhere.
+    headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
+    return HTMLResponse(words, status, headers)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ingest.document import Page
+from ingest.document import Kind, Page, Section
 
 _AROUND = 4000  # characters before and after
 _SLACK = 800  # within which a paragraph is looked for to begin or end at
@@ -44,6 +44,36 @@ def excerpt(text: str, pages: tuple[Page, ...], at: int, to: int) -> Excerpt:
     before = max(0, start - _AROUND) if start else None
     after = min(end + _AROUND, len(text)) if end < len(text) else None
     return Excerpt(pieces, start, end, before, after)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """An entry of a document's outline; here: the place shown lies under it."""
+
+    name: str
+    depth: int
+    start: int
+    here: bool
+
+
+_HEADINGS = 60
+_DEPTH = 2
+_NO_TEXT = (Kind.FOOTNOTE, Kind.CONTENTS)
+
+
+def outline(sections: tuple[Section, ...], at: int) -> tuple[Heading, ...]:
+    """The headings of a document, two deep where that is not too long to read; () where there is only one."""
+    begins: dict[tuple[str, ...], int] = {}
+    for section in sections:
+        if section.kind not in _NO_TEXT:
+            for depth in range(1, min(_DEPTH, len(section.path)) + 1):
+                begins.setdefault(section.path[:depth], section.start)
+    found = list(begins.items())
+    if len(found) > _HEADINGS:
+        found = [each for each in found if len(each[0]) == 1][:_HEADINGS]
+    last = max((start for _, start in found if start <= at), default=-1)
+    named = [Heading(p[-1], len(p), start, start == last) for p, start in found]
+    return tuple(named) if len(named) > 1 else ()
 
 
 def _paragraph(text: str, start: int, at: int) -> int:

@@ -32,16 +32,6 @@ _GROUPS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Badge:
-    """A rule in the list: what it is called, and what it is worth today."""
-
-    section: str
-    title: str
-    standing: Standing
-    apart: int
-
-
-@dataclass(frozen=True, slots=True)
 class Said:
     """A statement. whose: whose word it is where it is not simply that of the documents held; again: passages that are already
     quoted, by this statement or one above it."""
@@ -81,17 +71,6 @@ class RulePage:
     chart: Markup
     documents: int
     amended: bool
-
-
-def badges(catalog: Catalog, as_of: datetime) -> tuple[Badge, ...]:
-    """Every rule that a document known by then states an event of."""
-    book = rules.book_of(catalog)
-    states = (state(book, section, as_of) for section in sections_of(book))
-    return tuple(
-        Badge(found.section, names.title(found.section), found.with_file, len(found.apart))
-        for found in sorted(states, key=lambda s: names.in_order(s.section))
-        if found.events
-    )
 
 
 def spoken_of(catalog: Catalog, section: str) -> bool:

@@ -202,7 +202,7 @@ def test_every_route_of_the_app_needs_what_it_should(client: TestClient) -> None
 
     assert {words for words, scope in needed.items() if scope is None} == {"get /healthz"}
     assert open_to_all == {
-        "GET /healthz", "GET /login", "POST /login", "POST /logout", "GET /page.css", "GET /static/**",
+        "GET /healthz", "GET /login", "POST /login", "POST /logout", "GET /static/**",
     }  # fmt: skip
     assert needed["post /v1/news"] is Scope.INGEST
     assert {s for words, s in needed.items() if words.startswith("get ")} == {Scope.READ, None}
