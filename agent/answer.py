@@ -20,6 +20,7 @@ from typing import Any, TypedDict
 from agent import prompts
 from agent.asked import Chosen, lacking
 from agent.brief import asks_impact, brief
+from agent.budget import Budget, is_stop
 from agent.cite import citation
 from agent.compose import Candidate, candidates, off_topic, select
 from agent.llm import complete
@@ -70,6 +71,8 @@ class _State(TypedDict, total=False):
     refusal: Reason
     steps: list[Step]
     tell: Callable[[Step], None]
+    budget: Budget
+    degraded: str
 
 
 @dataclass(slots=True)
@@ -97,9 +100,10 @@ class Agent:
         as_of: datetime | None = None,
         filters: Filters | None = None,
         on_step: Callable[[Step], None] = lambda _: None,
+        budget: Budget | None = None,
     ) -> Answer:
         """One checked answer as of a moment (default: now). Raises BadRequest on an empty or
-        endless question.
+        endless question, OverBudget where it is cancelled.
         """
         words = " ".join(question.split())
         if not words or len(words) > _QUESTION_MOST:
@@ -117,6 +121,7 @@ class Agent:
                 "steps": [],
                 "dropped": [],
                 "tell": on_step,
+                "budget": budget or Budget(),
             }
         )
         return self._ship(end)
@@ -251,15 +256,21 @@ class Agent:
     def _draft(self, state: _State) -> _State:
         """Evidence's own sentences, or a model's wording of them where it passes the gate."""
         chosen, sentences, dropped = self._admitted(state["chosen"], state.get("rulebook"))
+        degraded = ""
         if self.model is not None and sentences:
             with _timed(state, "draft") as say:
-                sentences, failed = self._rewritten(state["question"], chosen, sentences)
+                sentences, failed, degraded = self._rewritten(
+                    state["question"], chosen, sentences, state["budget"]
+                )
                 dropped += failed
                 drafted = sum(not s.verbatim for s in sentences)
-                say(f"{self.model_name}: {drafted} passed the gate, {len(failed)} did not")
+                say(
+                    degraded
+                    or f"{self.model_name}: {drafted} passed the gate, {len(failed)} did not"
+                )
         if not sentences:
             return {"sentences": [], "dropped": dropped, "refusal": Reason.NOT_SUPPORTED}
-        return {"sentences": sentences, "dropped": dropped}
+        return {"sentences": sentences, "dropped": dropped, "degraded": degraded}
 
     # ---- details
 
@@ -331,18 +342,29 @@ class Agent:
         return Sentence(words, (cited,), words == c.quote.text, lead), None
 
     def _rewritten(
-        self, question: str, chosen: Sequence[Candidate], own: Sequence[Sentence]
-    ) -> tuple[list[Sentence], list[Dropped]]:
+        self,
+        question: str,
+        chosen: Sequence[Candidate],
+        own: Sequence[Sentence],
+        budget: Budget,
+    ) -> tuple[list[Sentence], list[Dropped], str]:
         """The model's sentences that pass the gate; where one fails, the quote it names stands in
-        for it.
+        for it. And why none of them shipped, "" where some did.
 
-        A model that fails, stalls or writes nonsense costs its time and nothing else: all evidence
-        then ships verbatim.
+        A model that fails, stalls, declines or writes nonsense costs its time and nothing else: all
+        evidence then ships verbatim.
         """
         try:
-            written = complete(self.model, prompts.render(question, [c.quote.text for c in chosen]))
+            messages = prompts.render(question, [c.quote.text for c in chosen])
+            written = complete(self.model, messages, budget)
         except RegTapeError as exc:
-            return list(own), [Dropped("", "model", f"{exc}; answered in the evidence's own words")]
+            if is_stop(exc):
+                raise
+            return (
+                list(own),
+                [Dropped("", "model", str(exc))],
+                f"{self.model_name}: {exc}{_OWN_WORDS}",
+            )
         passed: dict[int, Sentence] = {}
         named: set[int] = set()
         dropped: list[Dropped] = []
@@ -355,9 +377,15 @@ class Agent:
             else:
                 dropped.append(Dropped(words, verdict.point, verdict.reason))
                 named.update(places if numbers else ())
-        if not passed and not named:
-            return list(own), dropped
-        return [passed.get(n, s) for n, s in enumerate(own) if n in passed or n in named], dropped
+        if not passed:
+            declined = (
+                "nothing that it wrote passed the gate" if dropped else "it wrote no sentence"
+            )
+            why = f"{self.model_name}: {declined}{_OWN_WORDS}"
+            shipped = [s for n, s in enumerate(own) if not named or n in named]
+            return shipped, dropped, why
+        shipped = [passed.get(n, s) for n, s in enumerate(own) if n in passed or n in named]
+        return shipped, dropped, ""
 
     def _ship(self, state: _State) -> Answer:
         evidence = state["evidence"]
@@ -375,6 +403,7 @@ class Agent:
             steps=state["steps"],
             drafter=self.model_name if self.model is not None else "extractive",
             fingerprint=self.fingerprint,
+            degraded=state.get("degraded", ""),
         )
         if rulebook := state.get("rulebook"):
             self._tell_rules(answer, rulebook, state)
@@ -407,6 +436,7 @@ class Agent:
         )
 
 
+_OWN_WORDS = "; the answer is in the evidence's own words"
 _WHY = {
     Reason.NOTHING_HELD: "No document known by then matches; see `regtape documents`, or ask as of a later date.",
     Reason.NOT_FOUND: "The nearest passages are listed; none of them answers the question.",
@@ -420,7 +450,8 @@ def _unless_refused(step: str, end: str) -> Callable[[_State], str]:
 
 @contextmanager
 def _timed(state: _State, name: str) -> Iterator[Callable[[str], None]]:
-    """Note a step's detail and duration, and tell whoever watches."""
+    """Note a step's detail and duration, and tell whoever watches. Raises OverBudget once the question is cancelled."""
+    state["budget"].check()
     started, detail = time.perf_counter(), [""]
 
     def say(words: str) -> None:

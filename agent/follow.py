@@ -289,6 +289,10 @@ _STAGE = re.compile(
     r"^(?:(?:as|in|under|for|by|when)\s)?(?:the\s)?(?:first\s|finally\s)?(?P<stage>propos\w+|adopt\w+|final(?:\s\w+)?)$",
     re.I,
 )
+_FROM_THERE = re.compile(
+    r"\b(?:at|of|from)\s\$[\d.,]*\d(?:\s(?:or|and)\s(?:more|less|above|below|greater|higher|lower|over|under))?",
+    re.I,
+)
 _THAT_MUCH = re.compile(
     r"\b(?P<side>below|above|under|over|beneath|less than|more than)\s(?:that|this|it)$", re.I
 )
@@ -308,6 +312,8 @@ def _replaced(last: Said, what: str) -> str:
         amount := re.search(r"\$[\d.,]*\d|\d[\d.,]*%", before)
     ):
         what = f"{what[: much.start()]}{much['side']} {amount[0]}"
+        if not what[: much.start()].strip() and (place := _FROM_THERE.search(before)):
+            return _swap(before, place.start(), place.end(), what) + "?"
     rules = list(_RULE.finditer(before))
     named = _RULE.search(what)
     around = re.match(r"(?:before|after|since|until|prior to)\s", what, re.I)

@@ -13,17 +13,21 @@ import hashlib
 import importlib.util
 import json
 import os
+import queue
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.budget import Budget
 from agent.prompts import Message
 from ingest.errors import BadRequest, ModelMissing, NotKnown, RegTapeError, SourceDown
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
+_LOOK = 0.05  # seconds between looks at whether a question was cancelled
 DEFAULT_EMBEDDED = "smollm2"
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -64,19 +68,64 @@ def open_chat_model(
     return CHAT_MODELS[provider](model, options)
 
 
-def complete(model: "BaseChatModel", messages: Sequence[Message]) -> str:
-    """One reply as plain text. Raises OverBudget, BadRequest, or SourceDown for whatever a vendor's client raised.
+def complete(
+    model: "BaseChatModel", messages: Sequence[Message], budget: Budget | None = None
+) -> str:
+    """One reply as plain text, within a budget. Raises OverBudget, BadRequest, or SourceDown for whatever a vendor's client
+    raised; a model that stalls is left to itself when the time is over.
 
     The vendor's own words are not repeated in ours: some quote the key that they refused.
     """
+    budget = budget or Budget()
+    budget.spend(steps=1)
+    written: queue.SimpleQueue[tuple[str, int] | Exception | None] = queue.SimpleQueue()
+    enough = threading.Event()
+
+    def write() -> None:
+        try:
+            for chunk in model.stream(list(messages)):
+                usage = getattr(chunk, "usage_metadata", None) or {}
+                written.put((str(chunk.text), int(usage.get("output_tokens", 0))))
+                if enough.is_set():
+                    return
+            written.put(None)
+        except Exception as exc:  # noqa: BLE001 - carried over and raised in the asker's thread
+            written.put(exc)
+
+    threading.Thread(target=write, name="reply", daemon=True).start()
+    words: list[str] = []
     try:
-        return str(model.invoke(list(messages)).text).strip()
-    except RegTapeError:
-        raise
-    except Exception as exc:
-        status = getattr(exc, "status_code", None)
-        answer = f"answered {status}" if status else f"did not answer ({type(exc).__name__})"
-        raise SourceDown(f"the chat model {answer}") from exc
+        while (said := _next(written, budget)) is not None:
+            words.append(said[0])
+            # Most servers tell what a chunk cost only at the end, where all was counted by one a chunk already.
+            budget.spend(tokens=1 if said[0] else max(0, said[1] - len(words)))
+    finally:
+        enough.set()
+    return "".join(words).strip()
+
+
+def _next(
+    written: "queue.SimpleQueue[tuple[str, int] | Exception | None]", budget: Budget
+) -> tuple[str, int] | None:
+    """The next piece of a reply, None at its end. Raises what the model did, in our words."""
+    while True:
+        budget.spend()
+        try:
+            said = written.get(timeout=_LOOK)
+        except queue.Empty:
+            continue
+        if isinstance(said, RegTapeError):
+            raise said
+        if isinstance(said, Exception):
+            raise vendors_error(said) from said
+        return said
+
+
+def vendors_error(error: Exception) -> SourceDown:
+    """An error of a vendor's client as ours, without its words."""
+    status = getattr(error, "status_code", None)
+    answer = f"answered {status}" if status else f"did not answer ({type(error).__name__})"
+    return SourceDown(f"the chat model {answer}")
 
 
 def _scripted(source: str, options: ChatOptions) -> "BaseChatModel":

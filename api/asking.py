@@ -14,10 +14,11 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from agent.budget import Budget
 from agent.conversation import converse
 from agent.reply import Answer, Passage, Step
 from agent.threads import Threads
@@ -29,8 +30,27 @@ from ingest.catalog import Filters
 from ingest.errors import OverBudget, RegTapeError, SourceDown
 
 T = TypeVar("T")
+_STOPS = 256  # questions under way at once, by far; a slot is the ticket of one that was cancelled
 OnStep = Callable[[Step], None]
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one answer may take; None: what settings say, which is the most that can be asked for."""
+
+    seconds: float | None = None
+    tokens: int | None = None
+    steps: int | None = None
+
+    def budget(self, settings: Settings, stopped: Callable[[], bool]) -> Budget:
+        """From now on."""
+        return Budget(
+            min(self.seconds or settings.answer_seconds, settings.answer_seconds),
+            min(self.tokens or settings.answer_tokens, settings.answer_tokens),
+            min(self.steps or settings.answer_steps, settings.answer_steps),
+            stopped,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +62,7 @@ class Question:
     filters: Filters | None = None
     k: int = 10
     thread: str | None = None  # NEW, the id of one, or None: a question by itself
+    limits: Limits = field(default_factory=Limits)
 
 
 class Asker(Protocol):
@@ -70,7 +91,11 @@ class ThreadAsker:
         def tell(step: Step) -> None:
             loop.call_soon_threadsafe(on_step, step)
 
-        return await self._run(lambda: answer(self._services, question, tell))
+        stop = threading.Event()
+        try:
+            return await self._run(lambda: answer(self._services, question, tell, stop.is_set))
+        finally:
+            stop.set()  # a thread cannot be ended, but it looks at this
 
     async def search(self, question: Question) -> tuple[Passage, ...]:
         return await self._run(lambda: find(self._services, question))
@@ -85,12 +110,18 @@ class ThreadAsker:
         return await asyncio.get_running_loop().run_in_executor(self._threads, job)
 
 
-def answer(services: Services, question: Question, on_step: OnStep) -> Answer:
-    """One checked answer, as a turn of its thread where it is of one."""
+def answer(
+    services: Services,
+    question: Question,
+    on_step: OnStep,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Answer:
+    """One checked answer, as a turn of its thread where it is of one. Raises OverBudget once it is `stopped`."""
+    budget = question.limits.budget(services.settings, stopped)
 
     def ask(words: str) -> Answer:
         return services.agent.ask(
-            words, as_of=question.as_of, filters=question.filters, on_step=on_step
+            words, as_of=question.as_of, filters=question.filters, on_step=on_step, budget=budget
         )
 
     if question.thread is None:
@@ -137,7 +168,7 @@ class ProcessAsker:
         self._settings = settings
         self._free = asyncio.Semaphore(settings.ask_workers)
         self._waiting = 0
-        self._tickets = itertools.count()
+        self._tickets = itertools.count(1)
         self._watching: dict[int, OnStep] = {}
         self._loop = asyncio.get_running_loop()
         self._crew = self._new_crew()
@@ -158,6 +189,9 @@ class ProcessAsker:
         self._watching[ticket] = on_step
         try:
             return await self._run(_answer_here, question, ticket)
+        except asyncio.CancelledError:
+            self._crew.stop(ticket)
+            raise
         finally:
             del self._watching[ticket]
 
@@ -225,12 +259,13 @@ class _Crew:
 
     def __init__(self, settings: Settings, deliver: Callable[[int, Step], None]) -> None:
         self._steps: Any = CONTEXT.SimpleQueue()
+        self._stopped: Any = CONTEXT.RawArray("q", _STOPS)
         self._deliver = deliver
         self._pool: Executor = ProcessPoolExecutor(
             settings.ask_workers,
             mp_context=CONTEXT,
             initializer=_open_here,
-            initargs=(settings, self._steps),
+            initargs=(settings, self._steps, self._stopped),
         )
         self._reader = threading.Thread(target=self._read, name="steps", daemon=True)
         self._reader.start()
@@ -242,6 +277,10 @@ class _Crew:
     async def run(self, job: Callable[..., T], *args: Any, seconds: float) -> T:
         future = self._pool.submit(job, *args)
         return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+
+    def stop(self, ticket: int) -> None:
+        """Tell whichever worker answers it that nobody waits for it any longer."""
+        self._stopped[ticket % _STOPS] = ticket
 
     def dismiss(self) -> None:
         """End the workers at once; what they compute is lost, and nothing else: they only read."""
@@ -257,13 +296,14 @@ class _Crew:
 
 _services: Services | RegTapeError | None = None
 _steps: Any = None
+_stopped: Any = None
 _stack = ExitStack()
 
 
-def _open_here(settings: Settings, steps: Any) -> None:
-    global _services, _steps
+def _open_here(settings: Settings, steps: Any, stopped: Any) -> None:
+    global _services, _steps, _stopped
     begin(10)
-    _steps = steps
+    _steps, _stopped = steps, stopped
     try:
         _services = _stack.enter_context(open_services(settings))
     except RegTapeError as exc:
@@ -279,7 +319,10 @@ def _here() -> Services:
 
 
 def _answer_here(question: Question, ticket: int) -> Answer:
-    return answer(_here(), question, lambda step: _steps.put((ticket, step)))
+    def is_stopped() -> bool:
+        return bool(_stopped[ticket % _STOPS] == ticket)
+
+    return answer(_here(), question, lambda step: _steps.put((ticket, step)), is_stopped)
 
 
 def _find_here(question: Question) -> tuple[Passage, ...]:

@@ -14,6 +14,7 @@ COMMANDS = (
     "demo",
     "ingest",
     "ask",
+    "chat",
     "search",
     "documents",
     "rule",
@@ -29,6 +30,7 @@ COMMANDS = (
     "doctor",
     "train",
     "models",
+    "completion",
     "eval",
 )
 

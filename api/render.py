@@ -54,6 +54,8 @@ def show_question(question: str, as_of: str | None, console: Console) -> None:
 def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> None:
     """Sentences, numbered quotes, status, what was not found; or the refusal and what came nearest."""
     console.print()
+    if answer.asked_as:
+        paragraph(console, f"Asked as: {answer.asked_as}", style="dim")
     if answer.refusal:
         paragraph(console, answer.refusal.text, style="bold yellow")
         _nearest(answer.passages[:_NEAREST], console)
@@ -85,6 +87,8 @@ def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> N
             "Steps",
             [f"{s.name} {s.milliseconds:.0f} ms: {s.detail}" for s in answer.steps],
         )
+    if answer.degraded:
+        paragraph(console, f"Note: {answer.degraded}.", style="yellow")
     drafter = "the evidence's own words" if answer.drafter == "extractive" else answer.drafter
     asked = f" · asked about {answer.on} (“{answer.asked_by}”)" if answer.asked_by else ""
     console.print(

@@ -61,6 +61,16 @@ class Filters(Form):
         return CatalogFilters(**self.model_dump()) or None
 
 
+class Budget(Form):
+    """What a model may take for one answer; no more than the server's own limits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seconds: float | None = Field(default=None, gt=0)
+    tokens: int | None = Field(default=None, ge=1, description="That it writes.")
+    steps: int | None = Field(default=None, ge=1, description="Calls of models and tools.")
+
+
 class AskRequest(Form):
     """A question, the moment it is asked as of, and what to look in."""
 
@@ -87,6 +97,7 @@ class AskRequest(Form):
         description="'new' begins a conversation, an id goes on with one; none: a question by itself.",
         examples=["new"],
     )
+    budget: Budget = Budget()
 
 
 class Citation(Form):

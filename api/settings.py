@@ -129,6 +129,17 @@ class Settings(BaseSettings):
     ask_seconds: float = Field(
         default=120.0, gt=0, description="An answer that takes longer is given up."
     )
+    answer_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="When a model has taken so long over one answer, it is in the evidence's own words.",
+    )
+    answer_tokens: int = Field(
+        default=2000, ge=1, description="As answer_seconds, for tokens that a model writes."
+    )
+    answer_steps: int = Field(
+        default=12, ge=1, description="As answer_seconds, for calls of models and tools."
+    )
     request_bytes: int = Field(
         default=1_000_000, ge=1024, description="A larger HTTP request body is refused."
     )

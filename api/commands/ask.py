@@ -33,21 +33,36 @@ from api.console import (
     "--llm", metavar="NAME",
     help="A chat model that drafts, e.g. embedded; 'none': the evidence's own words. Default: REGTAPE_LLM.",
 )  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(0.1), metavar="S", help="A model may take so long; then it is done without.",
+)  # fmt: skip
+@click.option(
+    "--tokens", type=click.IntRange(1), metavar="N", help="A model may write so much; then it is done without.",
+)  # fmt: skip
 @click.option("--steps", is_flag=True, help="Show what was done and how long it took.")
 @filter_options
 def command(
-    question: str, as_of: datetime | None, llm: str | None, steps: bool, **given: str | None
+    question: str,
+    as_of: datetime | None,
+    llm: str | None,
+    seconds: float | None,
+    tokens: int | None,
+    steps: bool,
+    **given: str | None,
 ) -> int:
     """Answer QUESTION from the documents held, each sentence with its quote, or refuse and say why.
 
     Exit code 3 when it refuses.
     """
     filters, chosen = filters_of(given).to_catalog(), settings(llm=llm)
+    from api.asking import Limits, Question
+    from api.asking import answer as put
     from api.schemas import Answer
     from api.services import open_services
 
+    wanted = Question(question, as_of, filters, limits=Limits(seconds, tokens))
     with open_services(chosen) as services:
-        answer = Answer.of(services.agent.ask(question, as_of=as_of, filters=filters))
+        answer = Answer.of(put(services, wanted, lambda _: None))
     if wants_json():
         print_json(answer)
     else:

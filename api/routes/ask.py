@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from agent.reply import Answer, Step
 from agent.threads import NEW, Threads
 from api import schemas
-from api.asking import Question
+from api.asking import Limits, Question
 from api.deps import Opened, OpenedDep
 
 router = APIRouter(tags=["ask"])
@@ -67,7 +67,11 @@ async def ask(
 
     async def asked(on_step: Callable[[Step], None]) -> Answer:
         question = Question(
-            wanted.question, wanted.as_of, wanted.filters.to_catalog(), thread=wanted.thread
+            wanted.question,
+            wanted.as_of,
+            wanted.filters.to_catalog(),
+            thread=wanted.thread,
+            limits=Limits(**wanted.budget.model_dump()),
         )
         async with opened.answering.turn(None if wanted.thread == NEW else wanted.thread):
             return await opened.asker.ask(question, on_step)

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from agent.answer import Agent
+from agent.budget import Budget
+from agent.chat_models import ScriptedChat
 from agent.llm import open_chat_model
 from agent.reply import Answer, Reason
 from ingest.catalog import Arrival, Catalog, Filters
 from ingest.chunk import ChunkSettings
 from ingest.document import Authority, DocType
 from ingest.embed import open_embedder
-from ingest.errors import BadRequest
+from ingest.errors import BadRequest, OverBudget
 from ingest.index import Index
 from ingest.metadata import identifiers
 from ingest.parse import parse
@@ -303,3 +305,59 @@ def test_what_a_release_asks_is_no_answer_unless_that_is_asked(agent: Agent, put
         "Lamps may be lit for nine hours on any day of the week."
     ]
     assert any(s.text.endswith("?") for s in asked.sentences)
+
+
+# ---- models that do not do what they should
+
+
+class _Broken(ScriptedChat):
+    """Fails as a vendor's client does."""
+
+    def _generate(self, *_: Any, **more: Any) -> Any:
+        raise TimeoutError("sk-secret was refused")
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (_Broken(outputs=["x"]), "did not answer (TimeoutError)"),
+        (ScriptedChat(outputs=["The documents held do not say."]), "wrote no sentence"),
+        (ScriptedChat(outputs=["Widgets are banned since 1922. [1]"]), "passed the gate"),
+        (ScriptedChat(outputs=["\x00%%% <<< >>> [999] [[["]), "passed the gate"),
+        (ScriptedChat(outputs=[""]), "wrote no sentence"),
+    ],
+)
+def test_a_model_that_fails_refuses_or_writes_nonsense_leaves_the_extractive_answer_and_it_says_so(
+    agent: Agent, put: Put, model: Any, says: str
+) -> None:
+    put(ADOPTED, day=1)
+    plain = agent.ask(QUESTION)
+    agent.model, agent.model_name = model, "tested"
+
+    answer = agent.ask(QUESTION)
+
+    assert says in answer.degraded
+    assert answer.degraded.endswith("in the evidence's own words")
+    assert "secret" not in answer.degraded
+    assert "$0.002 per share" in answer.text
+    assert {s.text for s in answer.sentences} <= {s.text for s in plain.sentences}
+
+
+def test_an_answer_that_a_model_worded_is_not_degraded(agent: Agent, put: Put) -> None:
+    put(ADOPTED, day=1)
+    agent.model = ScriptedChat(
+        outputs=[
+            "The Commission is adopting an access fee cap of $0.002 per share for quotations priced $1.00 or more. [1]"
+        ]
+    )
+    answer = agent.ask(QUESTION)
+    assert (answer.degraded, [s.verbatim for s in answer.sentences]) == ("", [False])
+
+
+def test_a_question_that_is_cancelled_ends_between_steps(agent: Agent, put: Put) -> None:
+    put(ADOPTED, day=1)
+    done: list[str] = []
+    budget = Budget(stopped=lambda: len(done) >= 2)
+    with pytest.raises(OverBudget, match="cancelled"):
+        agent.ask(QUESTION, budget=budget, on_step=lambda step: done.append(step.name))
+    assert done == ["rules", "retrieve"]

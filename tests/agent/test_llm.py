@@ -13,8 +13,11 @@ from urllib.request import urlopen
 
 import pytest
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 
 from agent import llm
+from agent.budget import Budget
 from agent.chat_models import LlamaChat, ScriptedChat
 from agent.llm import CHAT_MODELS, check_weights, complete, open_chat_model
 from ingest.errors import BadRequest, ModelMissing, NotKnown, OverBudget, SourceDown
@@ -317,3 +320,44 @@ def test_other_threads_run_while_the_embedded_model_thinks(smollm2: LlamaChat) -
 def test_the_engines_loopback_port_is_shut_to_everyone(smollm2: LlamaChat) -> None:
     with pytest.raises(HTTPError, match="401"):
         urlopen(f"{smollm2._server.listening_address}/v1/models", timeout=5)
+
+
+# ---- budgets
+
+
+class _Slow(ScriptedChat):
+    """Writes a word every tenth of a second, for ever."""
+
+    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **more: Any) -> Any:
+        while True:
+            time.sleep(0.1)
+            yield ChatGenerationChunk(message=AIMessageChunk(content="tick "))
+
+
+class _Stalled(ScriptedChat):
+    """Never writes."""
+
+    def _stream(self, messages: Any, stop: Any = None, run_manager: Any = None, **more: Any) -> Any:
+        time.sleep(3)
+        yield ChatGenerationChunk(message=AIMessageChunk(content="late"))
+
+
+@pytest.mark.parametrize(
+    ("model", "budget", "reason"),
+    [
+        (_Slow, Budget(tokens=2), "tokens"),
+        (_Slow, Budget(seconds=0.25), "time"),
+        (_Stalled, Budget(seconds=0.25), "time"),
+        (_Slow, Budget(steps=0), "steps"),
+        (_Stalled, Budget(stopped=lambda: True), "stopped"),
+    ],
+)
+def test_a_model_is_left_when_its_budget_is_used_up(
+    model: type[ScriptedChat], budget: Budget, reason: str
+) -> None:
+    began = time.monotonic()
+    budget._began = began
+    with pytest.raises(OverBudget) as caught:
+        complete(model(outputs=["x"]), HELLO, budget)
+    assert caught.value.reason == reason
+    assert time.monotonic() - began < 1.5

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.budget import Budget
 from agent.reply import Answer, Citation, Passage, Reason, Sentence, Speaker, Stage, Step
 from api.services import Services
 from api.settings import Settings
@@ -96,6 +97,7 @@ class FakeAgent:
         as_of: datetime | None = None,
         filters: Filters | None = None,
         on_step: Callable[[Step], None] = lambda _: None,
+        budget: Budget | None = None,
     ) -> Answer:
         self.asked.append((question, as_of, filters))
         if self.error:

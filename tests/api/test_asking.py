@@ -89,3 +89,23 @@ def test_a_worker_that_cannot_open_says_why(tmp_path: Path) -> None:
 
     with pytest.raises(NotKnown, match="word3vec"):
         asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_an_answer_that_nobody_waits_for_is_stopped_inside_its_worker(tmp_path: Path) -> None:
+    async def scenario() -> tuple[bool, dict[str, str]]:
+        asker = ProcessAsker(settings(tmp_path))
+        try:
+            await asyncio.gather(*asker._warming)
+            asked = asyncio.ensure_future(asker.ask(Question("anything?"), lambda _: None))
+            await asyncio.sleep(0)
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            told = 1 in list(asker._crew._stopped)
+            return told, await asker.ping()
+        finally:
+            await asker.close()
+
+    told, state = asyncio.run(scenario())
+    assert told
+    assert state == {"catalog": "", "index": "", "embedder": ""}
