@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.reply import Stage
+from agent.retrieve import written_as
 from agent.values import ValueKind, values
 from agent.verify import EvidenceSentence
 from ingest.catalog import Held
@@ -61,6 +62,13 @@ _PRICED = re.compile(
     re.IGNORECASE,
 )
 _PERCENT = re.compile(r"\b(?:what|which) percentage\b", re.IGNORECASE)
+_SIZED = re.compile(
+    r"\b(?:what|which) (?:dollar|percentage) or (?:dollar|percentage)\b", re.IGNORECASE
+)
+_REPLACED = re.compile(r"\b(?:what|which)\b[^?,]* (?:replaced|superseded)\b", re.IGNORECASE)
+_REPLACING = re.compile(
+    r"\b(?:replac|supersed|substitut)\w*|\b(?:instead|in place) of\b", re.IGNORECASE
+)
 _HAPPENED = re.compile(
     r"\b(?:by )?how (?:much|far|many (?!days|weeks|months|years))\b[^?]*\bdid\b|\bhow did\b[^?]*\bchange\b",
     re.I,
@@ -190,6 +198,12 @@ def lacking(
     ]
     if _PERCENT.search(question) and not any("%" in t or "percent" in t for t in _texts(chosen)):
         reasons.append("no percentage")
+    if _SIZED.search(question) and not any(
+        "%" in t or "percent" in t or _priced(t) for t in _texts(chosen)
+    ):
+        reasons.append("no amount and no percentage")
+    if _REPLACED.search(question) and not any(map(_REPLACING.search, _texts(chosen))):
+        reasons.append("nothing that replaces it")
     if chosen and _HAPPENED.search(question) and all(map(_EXPECTED.search, _texts(chosen))):
         reasons.append("only what was expected, not what happened")
     reasons += [
@@ -242,8 +256,17 @@ def _stands_in(name: str, chosen: Chosen) -> bool:
     words = f"{chosen.held.title} {meta.company or ''} {chosen.text()}".lower()
     written = re.sub(r"\breg\b", "regulation", name.lower())
     # Whole words: "Form SHO" is not in "this form should".
-    said = "|".join(re.escape(n) for n in {name.lower(), written, written.removesuffix("s")})
+    ways = {name.lower(), written, written.removesuffix("s"), *_numbered(name)}
+    said = "|".join(re.escape(n) for n in ways)
     return re.search(rf"(?<!\w)(?:{said})(?:s|es)?(?!\w)", words) is not None
+
+
+_ACT = re.compile(r"\d{3,4}/\d{2,4}")
+
+
+def _numbered(name: str) -> list[str]:
+    """The number under which a document knows the act of that name: "600/2014" of MiFIR."""
+    return [n for added in written_as(name) for n in _ACT.findall(added)]
 
 
 def _other_period(question: str, chosen: Sequence[Chosen]) -> list[str]:

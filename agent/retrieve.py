@@ -136,6 +136,11 @@ def _names(file: str) -> tuple[tuple[re.Pattern[str], str], ...]:
     )
 
 
+def written_as(name: str) -> list[str]:
+    """How documents write what people call by this name, and by no longer one."""
+    return [written for said, written in _names("names.toml") if said.fullmatch(name)]
+
+
 def retrieve(
     question: str,
     *,

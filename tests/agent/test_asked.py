@@ -57,6 +57,16 @@ def lacks(
             "The price paid was $12.50 per share.",
         ),
         (
+            "Which dollar or percentage positions oblige a manager to report?",
+            "A manager over the threshold must report.",
+            "A manager with $10 million or more must report.",
+        ),
+        (
+            "What single limit replaced the two caps?",
+            "Trading under the waivers is limited by two caps.",
+            "A single limit of seven widgets replaces the two caps.",
+        ),
+        (
             "What does the venue AcmeX charge?",
             "One venue charges $0.002 per share.",
             "AcmeX charges $0.002 per share.",
@@ -196,3 +206,10 @@ def test_a_time_told_in_words_answers_how_long() -> None:
 
     assert gives(asked, "It applies for the remainder of that day.", frozenset())
     assert not gives(asked, "It applies to all stocks.", frozenset())
+
+
+def test_an_act_is_known_by_its_number_too() -> None:
+    act = replace(HELD, title="Article 5 - Volume Cap Mechanism of (EU) 600/2014")
+    question = "How long does MiFIR suspend the waivers?"
+    assert lacks(question, "They are suspended for six months.", held=act) == []
+    assert lacks(question, "They are suspended for six months.") == ["nothing on MiFIR"]
