@@ -65,6 +65,8 @@ ROUTES: Mapping[str, Route] = {
     "DELETE /v1/threads/**": _READ,
     "POST /v1/news": _INGEST,
     "POST /v1/documents": Route(Scope.INGEST, 5.0),
+    "POST /jobs": Route(Scope.INGEST, 5.0),
+    "POST /jobs/**": _INGEST,
     "POST /v1/jobs/**": _INGEST,
     "DELETE /v1/jobs/**": _INGEST,
 }

@@ -32,6 +32,8 @@ from api.routes import (
     news,
     openai,
     pages,
+    pages_jobs,
+    pages_news,
     rules,
     search,
     stream,
@@ -85,6 +87,7 @@ def create_app(
             of_paths={
                 "/v1/features": settings.instants_bytes,
                 "/v1/documents": settings.upload_bytes,
+                "/jobs": settings.upload_bytes,
             },
             hosts=settings.hosts,
             origins=settings.cors_origins,
@@ -109,6 +112,8 @@ def create_app(
         stream,
         health,
         login,
+        pages_jobs,
+        pages_news,
         pages,
     ):
         app.include_router(noun.router)

@@ -4,7 +4,7 @@ Words of documents are hostile: every value is escaped, and the policy lets no s
 and nothing load from elsewhere. Pages are whole without script; the modules only save a reader steps.
 """
 
-from datetime import date
+from datetime import date, datetime
 from hashlib import sha256
 from importlib.resources import files
 
@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from ingest.civil import spoken
+from ingest.moment import NEW_YORK
 from ingest.rules import names
 from ingest.rules.state import Standing
 
@@ -26,6 +27,8 @@ NAVIGATION = (
     ("Compare", "/compare"),
     ("Impacts", "/impacts"),
     ("Documents", "/documents"),
+    ("News", "/news"),
+    ("Add", "/jobs"),
 )
 _TYPES = {"css": "text/css", "js": "text/javascript"}
 STATIC = {
@@ -67,8 +70,43 @@ def seconds(milliseconds: float) -> str:
     return f"{milliseconds / 1000:.1f} s" if milliseconds >= 100 else f"{milliseconds:.0f} ms"
 
 
+def clock(moment: datetime, whole: bool = False) -> str:
+    """ "Feb 24, 16:02" in New York; whole: with year and seconds."""
+    local = moment.astimezone(NEW_YORK)
+    return f"{local:%b} {local.day}, {local:%Y %H:%M:%S}" if whole else f"{local:%b} {local.day}, {local:%H:%M}"  # fmt: skip
+
+
+def lasting(seconds: float) -> str:
+    """ "42 s", "12 min", "3 h", "5 days"."""
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def sentence(words: str, begins: bool = False) -> str:
+    """The same with a stop at its end; begins: with a capital letter, where it does not begin with somebody's name."""
+    first = words[:1].upper() if begins else words[:1]
+    return f"{first}{words[1:].rstrip('.')}."
+
+
+_PLAIN = {
+    "sentiment_mean": "Sentiment", "sentiment_change": "Change", "volume": "Items", "buzz": "Buzz",
+    "age_seconds": "Newest item",
+}  # fmt: skip
+
+
+def plainly(name: str) -> str:
+    """ "Sentiment, 1 d" of "sentiment_mean_1d"."""
+    kind, _, window = name.rpartition("_")
+    if name in _PLAIN or kind not in _PLAIN:
+        return _PLAIN.get(name, name)
+    return f"{_PLAIN[kind]}, {window[:-1]} {window[-1]}"
+
+
 _ENVIRONMENT.filters |= {
     "spoken": spoken, "rule_name": rule_name, "rule_title": names.title, "worded": worded, "seconds": seconds,
+    "clock": clock, "lasting": lasting, "plainly": plainly, "sentence": sentence,
 }  # fmt: skip
 _ENVIRONMENT.globals |= {"static": f"/static/{_DIGEST}", "navigation": NAVIGATION}
 

@@ -38,7 +38,7 @@ from ingest.rules.cite import place_of
 from ingest.rules.taxonomy import taxonomy
 
 
-class _Page(APIRoute):
+class PageRoute(APIRoute):
     """A route whose errors are pages that say what to try."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -55,7 +55,7 @@ class _Page(APIRoute):
         return told
 
 
-router = APIRouter(include_in_schema=False, route_class=_Page)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 AsOf = Annotated[str, Query(max_length=40)]
 Name = Annotated[str, Query(max_length=300)]
@@ -90,7 +90,7 @@ def read_home(
 @router.post("/")
 async def answer_here(request: Request, opened: OpenedDep) -> RedirectResponse:
     """The same for a browser without script: asked, kept, and shown as the newest turn of its conversation."""
-    _from_here(request)
+    from_here(request)
     sent = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
     filters = {name: sent[name] for name in schemas.Filters.model_fields if sent.get(name)}
     form = {"question": sent.get("question", "").strip(), "as_of": sent.get("as_of") or None}
@@ -132,7 +132,7 @@ def read_answer(id: str, number: int, settings: SettingsDep) -> Response:
 @router.post("/threads/{id}/delete")
 def delete_thread(id: str, request: Request, settings: SettingsDep) -> RedirectResponse:
     """It is gone with all its turns."""
-    _from_here(request)
+    from_here(request)
     with Threads(settings.home) as threads:
         threads.delete(id)
     return RedirectResponse("/", 303)
@@ -164,7 +164,7 @@ def _turn(settings: Settings, thread: str, number: int) -> schemas.Turn:
     raise NotKnown(f"The conversation {thread} has no turn {number}.")
 
 
-def _from_here(request: Request) -> None:
+def from_here(request: Request) -> None:
     """A form of another site must not make a reader's browser ask. Raises BadRequest."""
     origin = request.headers.get("origin")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or (
