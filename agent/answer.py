@@ -22,7 +22,7 @@ from agent.asked import Chosen, lacking
 from agent.brief import asks_impact, brief
 from agent.budget import Budget, is_stop
 from agent.cite import citation
-from agent.compose import Candidate, candidates, off_topic, select
+from agent.compose import Candidate, candidates, is_title, off_topic, select
 from agent.llm import complete
 from agent.reply import (
     CANNOT_ANSWER,
@@ -336,8 +336,10 @@ class Agent:
         if not verdict.passed:
             return None, Dropped(c.quote.text, verdict.point, verdict.reason)
         words = min([c.quote.text, *trims(c.quote.text)], key=len)
-        lead = lead_in(c.quote.speaker, c.quote.stage, words)
         held = self.catalog.document(c.quote.document_id)
+        lead = lead_in(c.quote.speaker, c.quote.stage, words)
+        if not lead and is_title(words, held.title):
+            lead = "By its title:"  # it states nothing, and may be all that is held of an order
         cited = rulebook.cite(c.quote, held) if rulebook else citation(self.catalog, c.quote)
         return Sentence(words, (cited,), words == c.quote.text, lead), None
 

@@ -128,7 +128,7 @@ def _of_passage(passage: Passage, catalog: Catalog) -> list[Candidate]:
         if not 25 <= len(words) <= LONGEST or _NO_SENTENCE.match(words):
             continue
         section = section_at(sections, start)
-        if _is_heading(words, section) or _is_title(words, passage.title):
+        if _is_heading(words, section) or is_title(words, passage.title):
             continue
         quote = evidence_sentence(
             text,
@@ -156,7 +156,7 @@ def _is_heading(words: str, section: Section | None) -> bool:
     return not listed and len(words) < 120 and words[-1] not in '.;:!?"”’)]'
 
 
-def _is_title(words: str, title: str) -> bool:
+def is_title(words: str, title: str) -> bool:
     """Whether a line hardly says more than what its document is called."""
     said, called = re.sub(r"\W+", "", words).lower(), re.sub(r"\W+", "", title).lower()
     return len(called) > 20 and called in said and len(said) < 1.3 * len(called)

@@ -109,8 +109,15 @@ def _changing(found: State, when: bool) -> list[Line]:
     that binds and what holds it up, the latest first: an extension of relief outlives what it extends."""
     kinds = {EventKind.ADOPTED} | ({EventKind.EFFECTIVE, EventKind.COMPLIANCE} if when else set())
     made = [x for x in found.lines if x.kind in kinds and x.part not in _APART and not x.aside]
-    held_up = [x for x in found.lines if when and x.part is Part.RELIEF and not x.aside]
+    held_up = [
+        x for x in found.lines if when and x.part is Part.RELIEF and not x.aside and not _limited(x)
+    ]
     return made + held_up[::-1] if any(x.kind is EventKind.ADOPTED for x in made) else []
+
+
+def _limited(line: Line) -> bool:
+    """Whether it is relief for those alone whom it names, which holds up nothing for the rest."""
+    return bool(line.basis) and all(known.event.change == "limited" for known in line.basis)
 
 
 def _distinct(found: Iterable[Candidate]) -> list[Candidate]:

@@ -10,6 +10,7 @@ from agent.answer import Agent
 from agent.reply import EVENTS_FILE, Answer, Part, RuleStatus, Standing
 from ingest.catalog import Arrival, Catalog
 from ingest.chunk import ChunkSettings
+from ingest.document import DocType
 from ingest.embed import open_embedder
 from ingest.index import Index
 from ingest.moment import end_of_day, parse_moment
@@ -242,3 +243,25 @@ def test_a_question_on_what_a_rule_changes_begins_with_its_newest_version(tmp_pa
     assert all(c.reference.endswith("34-7") for c in before.citations)
     held.index.close()
     held.catalog.close()
+
+
+def test_relief_of_which_only_a_title_is_held_is_told_by_that_and_relief_for_one_venue_holds_nothing_up(
+    held: Held,
+) -> None:
+    title = (
+        "Order Granting Temporary Exemptive Relief From Compliance With Rule 611 of Regulation NMS"
+    )
+    limited = (
+        "Order Granting Limited Exemption From Rule 611 of Regulation NMS to Example Exchange, Inc."
+    )
+    held.put(
+        a_document("34-81", date(2023, 3, 1), ("", title), section="242.611", title=title, doc_type=DocType.ORDER),
+        a_document("34-82", date(2023, 3, 2), ("", limited), section="242.611", title=limited, doc_type=DocType.ORDER),
+    )  # fmt: skip
+
+    answer = held.ask("What does amended Rule 611 change, and from when?", "2023-06-01")
+
+    told = {s.text: s.lead_in for s in answer.sentences}
+    assert told[title] == "By its title:"
+    assert limited not in told
+    assert any("is adopting amendments to Rule 611" in text for text in told)
