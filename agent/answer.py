@@ -1,6 +1,6 @@
 """Question in, checked answer or refusal out: THE FLOW, as a LangGraph.
 
-    retrieve → rules → weigh → draft (and gate) → ship
+    news → rules → retrieve → weigh → draft (and gate) → ship
 
 "rules" reads the rulebook: which rules and which day the question is on, and what they were then.
 Whatever drafts, the gate decides: a drafted sentence that fails is replaced by the evidence's own
@@ -32,10 +32,12 @@ from agent.reply import (
     Reason,
     Sentence,
     Step,
+    Tone,
 )
 from agent.retrieve import Evidence, retrieve
 from agent.ruling import asks_state, on_the_rule, ruling
 from agent.status import Rulebook, name_of, status_lines
+from agent.tone import News, asked_of_news
 from agent.verify import admit, gate, trims
 from ingest.catalog import Catalog, Filters, Held
 from ingest.embed import Embedder
@@ -58,7 +60,9 @@ _QUESTION_MOST = 2000  # characters; longer is a document, not a question
 
 
 class _State(TypedDict, total=False):
+    words: str  # as asked; question: what of them is asked of the documents
     question: str
+    tones: tuple[Tone, ...]
     as_of: datetime
     filters: Filters | None
     evidence: Evidence
@@ -89,6 +93,7 @@ class Agent:
     fingerprint: str = ""
     clock: Clock = now
     rules: bool = True
+    news: News | None = None
     _book: tuple[int, Book] | None = None
     _past: tuple[tuple[object, ...], dict[str, frozenset[str]]] | None = None
     _graph: Any = None
@@ -146,13 +151,17 @@ class Agent:
 
         graph = StateGraph(_State)
         for name, step in (
+            ("news", self._read_news),
             ("rules", self._read_rules),
             ("retrieve", self._find),
             ("weigh", self._weigh),
             ("draft", self._draft),
         ):
             graph.add_node(name, step)
-        graph.add_edge(START, "rules")
+        graph.add_edge(START, "news")
+        graph.add_conditional_edges(
+            "news", lambda state: "rules" if state["question"] else END, ["rules", END]
+        )
         graph.add_edge("rules", "retrieve")
         graph.add_conditional_edges("retrieve", _unless_refused("weigh", END))
         graph.add_conditional_edges("weigh", _unless_refused("draft", END))
@@ -161,6 +170,21 @@ class Agent:
         return self._graph
 
     # ---- the steps
+
+    def _read_news(self, state: _State) -> _State:
+        """What of the question is on news, from the other half; the rest of it goes on to the documents."""
+        asked = asked_of_news(state["question"]) if self.news else None
+        if asked is None or self.news is None:
+            return {"words": state["question"]}
+        with _timed(state, "news") as say:
+            tones = self.news.tones(state["question"], asked.tickers, asked.since, state["as_of"])
+            say(
+                ", ".join(f"{t.symbol}: {t.items} items {t.since_what}" for t in tones)
+                or "no company of the news is named"
+            )
+        told = any(tone.items or tone.known_at for tone in tones)
+        question = asked.documents if told else state["question"]
+        return {"words": state["question"], "question": question, "tones": tones}
 
     def _find(self, state: _State) -> _State:
         with _timed(state, "retrieve") as say:
@@ -390,6 +414,10 @@ class Agent:
         return shipped, dropped, ""
 
     def _ship(self, state: _State) -> Answer:
+        if "evidence" not in state:  # it was on news alone
+            return Answer(
+                state["words"], state["as_of"], steps=state["steps"], fingerprint=self.fingerprint, news=state["tones"],
+            )  # fmt: skip
         evidence = state["evidence"]
         refusal = state.get("refusal")
         sentences = () if refusal else tuple(state["sentences"])
@@ -406,11 +434,13 @@ class Agent:
             drafter=self.model_name if self.model is not None else "extractive",
             fingerprint=self.fingerprint,
             degraded=state.get("degraded", ""),
+            news=state.get("tones", ()),
         )
         if rulebook := state.get("rulebook"):
             self._tell_rules(answer, rulebook, state)
         else:
             answer.status = status_lines(sentences, self.catalog, state["as_of"])
+        answer.question = state["words"]
         return answer
 
     def _tell_rules(self, answer: Answer, rulebook: Rulebook, state: _State) -> None:

@@ -176,9 +176,48 @@ class Brief:
         return (*self.changes, *self.whom, *self.dates, *self.effects, *self.open)
 
 
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A headline as its source wrote it; it is no quote of a document held. sentiment: of the company, -1 to 1."""
+
+    words: str
+    source: str
+    known_at: datetime
+    sentiment: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """What news says of a company, in numbers of one state of the log.
+
+    since, since_what   from when on the items are counted, and what that was
+    items, mean         how many, and the mean of what each says of the company, -1 to 1; None without any
+    all_items           whether none was left out
+    features, status    rolling features as a feature read serves them; None with a status where there is nothing
+    known_at            of the newest item that contributes to the features
+    receipt             from which `regtape features verify` computes the features again; its offset is that of the counts
+    """
+
+    symbol: str
+    entity: str
+    as_of: datetime
+    since: datetime
+    since_what: str
+    items: int
+    all_items: bool
+    mean: float | None
+    features: dict[str, float | None]
+    status: dict[str, str]
+    known_at: datetime | None
+    backfilled: bool
+    model_versions: tuple[str, ...]
+    receipt: dict[str, object]
+    headlines: tuple[Headline, ...]
+
+
 @dataclass(slots=True)
 class Answer:
-    """Sentences with citations, or a refusal with its reason; never both.
+    """Sentences with citations, or a refusal with its reason; never both. Of a question on news alone, neither.
 
     on         the day asked about: of the question's own words, else that of `as_of`
     asked_by   those words, "" where there are none
@@ -188,6 +227,7 @@ class Answer:
                to the documents held, through DATE"
     not_found  parts of the question nothing was found for
     passages   what was retrieved, best first (at least ten where there are ten)
+    news       what news says of the companies asked about, where a question asks that
     degraded   why less was done than was asked for ("the model did not answer; …"), "" where nothing was left out
     thread     the conversation it is a turn of, None outside of one; turn: its place in it, from 1
     asked_as   the question that was answered, where the words of `question` leave part of it to earlier turns
@@ -213,6 +253,7 @@ class Answer:
     thread: str | None = None
     turn: int = 0
     asked_as: str = ""
+    news: tuple[Tone, ...] = ()
 
     @property
     def text(self) -> str:

@@ -110,6 +110,16 @@ def _told(answer: Answer) -> list[str]:
         told.append(f"Note: {_plain(answer.degraded)}.")
     if answer.refusal:
         told.append(f"**{_plain(answer.refusal.text)}**")
+    for tone in answer.news:
+        mean = "none" if tone.mean is None else f"{tone.mean:+.3f}"
+        told.append(
+            f"News on {_plain(tone.symbol)}, no quote of a document: {tone.items} scored items {_plain(tone.since_what)}, "
+            f"mean sentiment {mean}; read at offset {tone.receipt['offset']} of the log."
+        )
+        told += [
+            f"- {h.sentiment:+.2f} {_plain(h.words)} ({_plain(h.source)}, {h.known_at.isoformat()})"
+            for h in tone.headlines
+        ]
     for sentence in answer.sentences:
         words = f"“{sentence.text}”" if sentence.verbatim else sentence.text
         told.append(f"{_plain(f'{sentence.lead_in} {words}'.strip())} {_marks(sentence.citations)}")

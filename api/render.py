@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Reject,
         RuleStatus,
         Sentence,
+        Tone,
     )
     from ingest.jobs import Job, JobFile
     from ingest.news import Rejected
@@ -59,6 +60,8 @@ def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> N
     if answer.refusal:
         paragraph(console, answer.refusal.text, style="bold yellow")
         _nearest(answer.passages[:_NEAREST], console)
+    for tone in answer.news:
+        _tone(tone, console)
     force = {c.number: c.force for c in answer.citations if c.force}
     for sentence in answer.sentences:
         _sentence(sentence, force, console)
@@ -94,6 +97,32 @@ def show_answer(answer: "Answer", console: Console, *, steps: bool = False) -> N
     console.print(
         Text(f"As of {_when(answer.as_of)}{safe(asked)} · drafted by {drafter}", style="dim")
     )
+
+
+def _tone(tone: "Tone", console: Console) -> None:
+    """Numbers of news with where they come from; headlines under them, as headlines."""
+    _heading(console, f"News: {safe(tone.symbol)}")
+    mean = "no mean" if tone.mean is None else f"mean sentiment {tone.mean:+.2f}"
+    some = "" if tone.all_items else "the newest "
+    paragraph(console, f"{some}{tone.items} scored items {tone.since_what}: {mean} (-1 to 1)")
+    told = [
+        f"{name} {'none' if value is None else f'{value:.2f}'}"
+        + ("" if tone.status[name] == "PRESENT" else f" ({tone.status[name]})")
+        for name, value in tone.features.items()
+    ]
+    paragraph(console, " · ".join(told), style="dim")
+    for h in tone.headlines:
+        paragraph(
+            console, f"• {h.sentiment:+.2f} {h.words} ({h.source}, {_when(h.known_at)})", indent="    ", first="  "
+        )  # fmt: skip
+    read = f"receipt: offset {tone.receipt['offset']}, {str(tone.receipt['hash'])[:12]}"
+    lookback = " · loaded as history" if tone.backfilled else ""
+    paragraph(
+        console,
+        f"As of {_when(tone.as_of)} · {read}{lookback} · {', '.join(tone.model_versions)}",
+        style="dim",
+    )
+    console.print()
 
 
 def _sentence(sentence: "Sentence", force: Mapping[int, str], console: Console) -> None:

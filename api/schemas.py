@@ -228,6 +228,39 @@ class Brief(Form):
     open: tuple[BriefLine, ...] = Field(description="What the documents leave open.")
 
 
+class Headline(Form):
+    """A headline as its source wrote it; no quote of a document."""
+
+    words: str
+    source: str
+    known_at: datetime
+    sentiment: float = Field(description="Of what it says of the company: -1..1.")
+
+
+class Tone(Form):
+    """What news says of a company, in numbers of one state of the log; never a quote of a document."""
+
+    symbol: str
+    entity: str
+    as_of: datetime
+    since: datetime
+    since_what: str = Field(description="What `since` was.")
+    items: int = Field(description="Scored items since then.")
+    all_items: bool = Field(description="Whether none was left out of the count.")
+    mean: float | None = Field(description="Of what each says of the company: -1..1.")
+    features: dict[str, float | None]
+    status: dict[str, str]
+    known_at: datetime | None = Field(
+        description="Of the newest item that contributes to the features."
+    )
+    backfilled: bool
+    model_versions: tuple[str, ...]
+    receipt: dict[str, object] = Field(
+        description="From it `regtape features verify` computes the features again."
+    )
+    headlines: tuple[Headline, ...]
+
+
 class Answer(Form):
     """Sentences with citations, or a refusal; never both."""
 
@@ -260,6 +293,7 @@ class Answer(Form):
     )
     thread: str | None = Field(default=None, description="The conversation it is a turn of.")
     turn: int = Field(default=0, description="Its place in the conversation, from 1.")
+    news: tuple[Tone, ...] = ()
     asked_as: str = Field(
         default="",
         description="The question that was answered, where `question` left part of it to earlier turns.",
@@ -302,6 +336,7 @@ class Answer(Form):
             thread=answer.thread,
             turn=answer.turn,
             asked_as=answer.asked_as,
+            news=tuple(Tone.model_validate(tone) for tone in answer.news),
         )
 
 

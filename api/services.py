@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
 from agent.answer import Agent
 from api.regulation import HomeRules
 from api.settings import Settings
+from api.tones import TapeNews
 from ingest.catalog import Catalog
 from ingest.embed import Embedder, open_embedder
 from ingest.errors import BadRequest
@@ -71,6 +73,7 @@ def open_services(
             model=drafter,
             model_name=settings.llm if drafter is not None else "extractive",
             fingerprint=settings.fingerprint,
+            news=TapeNews(settings, partial(open_resolver, settings.aliases), open_reader),
         )
         yield Services(settings, held, index, encoder, agent, vectors)
 
