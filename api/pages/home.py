@@ -12,8 +12,17 @@ from ingest.catalog import Catalog, Filters, Held
 from ingest.document import DocType
 from ingest.moment import civil_day
 from ingest.rules import names
-from ingest.rules.kinds import EventKind
-from ingest.rules.state import Line, Part, Standing, State, known_day, sections_of, state
+from ingest.rules.kinds import EventKind, Role
+from ingest.rules.state import (
+    Line,
+    Part,
+    Standing,
+    State,
+    first_business_day,
+    known_day,
+    sections_of,
+    state,
+)
 
 _COMING = 6
 _IN_PART = 0.1  # of the adopting release's length: what is shorter is no whole proposal
@@ -116,8 +125,17 @@ _AHEAD = (Part.ADOPTED, Part.IN_FORCE, Part.PENDING, Part.RELIEF)
 
 def _coming(found: State) -> Iterator[Coming]:
     for line in found.lines:
-        if line.part in _AHEAD and line.on and line.on > found.on:
-            yield Coming(line.on, (found.section,), _words(line))
+        if line.part in _AHEAD and (on := _day(line)) and on > found.on:
+            yield Coming(on, (found.section,), _words(line))
+
+
+def _day(line: Line) -> date | None:
+    """The day a line is about; of relief, the last of those that its passages state it to end on."""
+    if line.on or line.part is not Part.RELIEF:
+        return line.on
+    events = [k.event for k in line.basis]
+    ends = [e.on if e.role is Role.END else first_business_day(e.relative or "") for e in events]
+    return max(filter(None, ends), default=None)
 
 
 def _words(line: Line) -> str:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -12,12 +12,13 @@ from markupsafe import Markup
 from api import rules
 from api.pages.chart import inline
 from ingest.catalog import Catalog
+from ingest.document import Authority
 from ingest.errors import ModelMissing
 from ingest.moment import civil_day
 from ingest.rules import names
 from ingest.rules.cite import cfr
 from ingest.rules.kinds import EventKind
-from ingest.rules.state import Line, Part, Standing, State, sections_of, state
+from ingest.rules.state import Line, Part, Standing, State, month_of, sections_of, state
 
 _TEXT = 2500  # characters of a rule's wording
 _GROUPS = (
@@ -98,12 +99,66 @@ def rule_page(catalog: Catalog, section: str, as_of: datetime) -> RulePage:
         apart=found.apart,
         groups=tuple(_groups(found, cited)),
         texts=tuple(_wordings(section, as_of, catalog, cited)),
-        events=timeline.events,
+        events=_once(timeline.events),
         chart=_chart(catalog, timeline),
         documents=len({known.held.id for known in found.events}),
         amended=found.standing is not Standing.IN_FORCE
         and any(x.part is Part.HISTORY and x.kind is EventKind.ADOPTED for x in found.lines),
     )
+
+
+_TOLD_AGAIN = (
+    45  # days within which a press release, the release, its print and statements on it appear
+)
+
+
+def _once(events: Iterable[rules.TimelineEvent]) -> tuple[rules.TimelineEvent, ...]:
+    """An act that several documents tell of stands once, with all their passages."""
+    rows: list[rules.TimelineEvent] = []
+    for event in sorted(events, key=lambda e: (_stated(e) is None, rules.day_of(e))):
+        same = next((n for n, row in enumerate(rows) if _is_same(row, event)), None)
+        if same is None:
+            rows.append(event)
+        else:
+            rows[same] = _joined(rows[same], event)
+    return tuple(sorted(rows, key=lambda row: (rules.day_of(row), row.known_on, row.kind)))
+
+
+def _stated(event: rules.TimelineEvent) -> date | None:
+    return event.on or event.computed_on
+
+
+def _is_same(row: rules.TimelineEvent, event: rules.TimelineEvent) -> bool:
+    """Whether an event is the one of a row, which comes before it: on the same day or, without one, told of soon after."""
+    if rules.named(row) != rules.named(event) or row.source != event.source:
+        return False
+    if row.release and event.release and row.release != event.release:
+        return False
+    if not set(map(names.base, row.sections)) & set(map(names.base, event.sections)):
+        return False
+    first, again = _stated(row), _stated(event)
+    if first and again:
+        return first == again
+    if month := month_of(event.relative or ""):
+        return first is not None and first.replace(day=1) == month.replace(day=1)
+    if event.relative:
+        return event.relative == row.relative
+    return abs((event.known_on - rules.day_of(row)).days) <= _TOLD_AGAIN
+
+
+def _joined(row: rules.TimelineEvent, event: rules.TimelineEvent) -> rules.TimelineEvent:
+    both = {
+        "sections": names.unique((*row.sections, *event.sections)),
+        "release": row.release or event.release,
+        "known_on": min(row.known_on, event.known_on),
+        "basis": tuple(sorted((*row.basis, *event.basis), key=lambda b: _RANK[b.authority])),
+    }
+    return row.model_copy(update=both)
+
+
+_RANK = {
+    authority: place for place, authority in enumerate(Authority)
+}  # official text is quoted first
 
 
 def _groups(found: State, cited: rules.Cited) -> Iterator[tuple[str, tuple[Said, ...]]]:

@@ -65,19 +65,19 @@ class Sides:
     left_out: int
 
 
-def sides(found: Compared) -> Sides:
-    """The comparison as its page shows it."""
+def sides(found: Compared, fate: str = "") -> Sides:
+    """The comparison as its page shows it. fate: of the paragraphs to show, "" for all."""
     ids = found.before.document_id, found.after.document_id
     parameters = [*found.parameters, *(p for topic in found.topics for p in topic.parameters)]
     topics = [_topic(topic, ids) for topic in found.topics if topic.requirements]
-    shown = () if topics else found.paragraphs[:_ROWS]
+    wanted = () if topics else [p for p in found.paragraphs if fate in ("", p.fate)]
     return Sides(
         before=found.before, after=found.after, aligned=found.aligned,
         counts=tuple((str(fate), count) for fate, count in found.counts.items()),
         changed=tuple(_changed(p, ids) for p in dict.fromkeys(parameters)),
-        rows=tuple(_row(paragraph, ids) for paragraph in shown),
+        rows=tuple(_row(paragraph, ids) for paragraph in wanted[:_ROWS]),
         topics=tuple(topics[:_TOPICS]),
-        left_out=max(0, len(topics) - _TOPICS if topics else len(found.paragraphs) - _ROWS),
+        left_out=max(0, len(topics) - _TOPICS if topics else len(wanted) - _ROWS),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
+from agent.compare import Fate
 from agent.threads import NEW, Threads
 from api import rules, schemas
 from api.asking import Question
@@ -205,21 +206,21 @@ def read_rule_page(section: str, catalog: CatalogDep, as_of: AsOf = "") -> Respo
 
 @router.get("/compare")
 def read_comparison_page(
-    catalog: CatalogDep, a: Name = "", b: Name = "", as_of: AsOf = "", same: str = ""
-) -> HTMLResponse:
-    """Two documents, or two versions of a section, side by side."""
+    catalog: CatalogDep, a: Name = "", b: Name = "", as_of: AsOf = "", same: str = "", fate: Fate | None = None
+) -> HTMLResponse:  # fmt: skip
+    """Two documents, or two versions of a section, side by side; of the paragraphs, those of one fate alone."""
     moment = now()
     found, problem = None, None
     if a.strip() and b.strip():
         try:
-            found = sides(
-                compared(catalog, a.strip(), b.strip(), as_of=_moment(as_of), same=bool(same))
-            )
+            every = bool(same) or fate is Fate.SAME
+            both = compared(catalog, a.strip(), b.strip(), as_of=_moment(as_of), same=every)
+            found = sides(both, fate or "")
         except RegTapeError as exc:
             problem = problem_of(exc, "/compare")
     held = overview(catalog, moment)
     return page(
-        "compare.html", civil_day(moment), problem.status if problem else 200, a=a, b=b, as_of=as_of, same=same,
+        "compare.html", civil_day(moment), problem.status if problem else 200, a=a, b=b, as_of=as_of, same=same, fate=fate,
         found=found, problem=problem, versions=held.versions, rules=held.rules,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from lxml import etree, html
 
-from api import problems, schemas
+from api import problems, rules, schemas
 from api.access import route_of
 from api.app import create_app
 from api.deps import _catalog
@@ -27,12 +27,16 @@ from api.pages import POLICY, STATIC, page
 from api.pages.answer import shown
 from api.pages.chart import inline
 from api.pages.excerpt import excerpt, outline
+from api.pages.home import overview
+from api.pages.rule import _once
 from api.recheck import recheck
 from api.routes import pages
 from api.services import Services
 from ingest.catalog import Catalog
 from ingest.document import DocType, Page, Section
+from ingest.moment import end_of_day
 from ingest.rules import names
+from ingest.rules.kinds import About, EventKind
 from tests.api.fakes import FakeAgent, an_answer, fake_services
 from tests.api.test_rule_http import PILOT
 from tests.ingest.test_rules_state import ALL, a_document
@@ -478,6 +482,22 @@ def test_two_texts_stand_side_by_side_with_what_changed(
         assert "per share" in " ".join(text_of(mark) for mark in there.iter("mark"))
 
 
+def test_paragraphs_of_one_fate_can_be_looked_at_alone(
+    client: TestClient, catalog: Catalog
+) -> None:
+    older, newer = two_texts(catalog)
+
+    def rows(**more: str) -> list[str]:
+        found = client.get("/compare", params={"a": older, "b": newer} | more)
+        return [text_of(row) for row in at(html.fromstring(found.text), "//p[@class='fate']")]
+
+    assert rows() == ["changed"]
+    assert rows(same="1") == ["changed", "same"]
+    assert rows(fate="same") == ["same"]
+    assert rows(fate="moved") == []
+    assert client.get("/compare?fate=lost").status_code == 422
+
+
 @pytest.mark.parametrize(("a", "status"), [("242.605@9", 404), ("34-3", 422)])
 def test_what_cannot_be_compared_is_said_beside_the_form(
     client: TestClient, a: str, status: int
@@ -570,3 +590,49 @@ def test_a_reader_with_a_key_that_only_reads_may_ask_and_delete_here() -> None:
     ):
         assert route_of(method, path).scope is Scope.READ
     assert route_of("GET", "/static/any/page.css").scope is None, "of the page that logs in, too"
+
+
+def test_an_act_that_several_documents_tell_of_stands_once() -> None:
+    adopted = an_event(on=date(2024, 9, 18), known_on=date(2025, 11, 30))
+    statement = an_event(known_on=date(2024, 9, 18))
+    in_print = an_event(known_on=date(2024, 10, 8), release="34-1", sections=("242.610", "242.612"))
+
+    (row,) = _once([statement, adopted, in_print])
+    assert (row.on, row.release, row.known_on) == (date(2024, 9, 18), "34-1", date(2024, 9, 18))
+    assert row.sections == ("242.612", "242.610")
+
+    for other in (
+        an_event(kind=EventKind.PROPOSED, known_on=date(2024, 9, 18)),
+        an_event(known_on=date(2024, 9, 19), sections=("242.611",)),
+        an_event(known_on=date(2025, 3, 1)),
+        an_event(on=date(2024, 9, 19)),
+        an_event(on=date(2024, 9, 18), change="conforming"),
+    ):
+        assert len(_once([adopted, other])) == 2, other
+    one, two = (an_event(known_on=date(2024, 9, 18), release=f"34-{n}") for n in (1, 2))
+    assert len(_once([one, two])) == 2, "two releases of one summer are two rulemakings"
+
+
+def an_event(**more: Any) -> rules.TimelineEvent:
+    values: dict[str, Any] = {
+        "kind": EventKind.ADOPTED, "on": None, "relative": None, "role": None, "about": About.OWN, "sections": ("242.612",),
+        "by_name": False, "release": None, "known_on": date(2024, 9, 18), "source": "documents", "basis": (),
+    }  # fmt: skip
+    return rules.TimelineEvent(**values | more)
+
+
+def test_what_comes_next_stands_on_the_first_page_and_beside_the_rule(catalog: Catalog) -> None:
+    catalog.record([a_document(
+        "34-30", date(2023, 9, 1), ("SUMMARY", "The Commission is adopting amendments to Rule 607 to snuff lamps."),
+        ("DATES", "Effective Date: November 2, 2023."), section="242.607",
+    )])  # fmt: skip
+    held = overview(catalog, end_of_day(date(2023, 10, 1)))
+    after = overview(catalog, end_of_day(date(2023, 11, 2)))
+
+    days = [(each.on, each.sections) for each in held.coming if "242.607" in each.sections]
+    assert days == [(date(2023, 11, 2), ("242.607",))]
+    (rule,) = [rule for rule in held.rules if rule.section == "242.607"]
+    assert rule.coming is not None
+    assert rule.coming.on == date(2023, 11, 2)
+    assert not [each for each in after.coming if "242.607" in each.sections]
+    assert all(example.question.endswith("?") for example in held.examples)
