@@ -126,7 +126,9 @@ class _App(FastAPI):
     guarded: Callable[[ASGIApp], ASGIApp]
 
     def openapi(self) -> dict[str, Any]:
-        """The description, with the scope of the key that each route needs where the home has keys."""
+        """The description, with the scope of the key that each route needs where the home has keys, and with errors as what
+        they are sent as: FastAPI takes every model for plain JSON.
+        """
         described = super().openapi()
         described["components"]["securitySchemes"] = {
             "key": {"type": "http", "scheme": "bearer", "description": "Where the home has keys."},
@@ -136,6 +138,11 @@ class _App(FastAPI):
             for method, route in methods.items():
                 if scope := route_of(method.upper(), path).scope:
                     route["security"] = [{}, {"key": [scope]}, {"header": [scope]}]
+                for response in route["responses"].values():
+                    told = response.get("content", {})
+                    schema = told.get("application/json", {}).get("schema", {})
+                    if schema.get("$ref", "").endswith("Problem"):
+                        told["application/problem+json"] = told.pop("application/json")
         return described
 
     def build_middleware_stack(self) -> ASGIApp:

@@ -81,6 +81,10 @@ class ChatRequest(BaseModel):
 
     @model_validator(mode="after")
     def _ends_with_a_question(self) -> Self:
+        try:
+            "".join(message.words for message in self.messages).encode()
+        except UnicodeEncodeError as exc:
+            raise ValueError("messages hold half a character, a surrogate alone") from exc
         words = self.question
         if not words:
             raise ValueError("messages hold no words of a user")

@@ -36,6 +36,9 @@ Moment = Annotated[
 ]
 
 
+Offset = Annotated[int, Field(ge=0, lt=2**63)]  # what SQLite counts to
+
+
 class Form(BaseModel):
     """Read from our own nouns by attribute, and never changed."""
 

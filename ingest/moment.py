@@ -6,6 +6,7 @@ integer, so that comparisons in SQLite, NumPy and Python agree to the last bit.
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from ingest.errors import BadRequest
@@ -13,6 +14,7 @@ from ingest.errors import BadRequest
 NEW_YORK = ZoneInfo("America/New_York")
 
 Clock = Callable[[], datetime]
+Day = TypeVar("Day", date, datetime)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -49,8 +51,8 @@ def parse_moment(text: str, *, zone: ZoneInfo = NEW_YORK) -> datetime:
         return now()
     try:
         if len(words) == 10:
-            return end_of_day(date.fromisoformat(words), zone)
-        moment = datetime.fromisoformat(words)
+            return end_of_day(_within(date.fromisoformat(words), text), zone)
+        moment = _within(datetime.fromisoformat(words), text)
     except ValueError:
         raise BadRequest(
             f"{text!r} is not a time; write 2025-01-15 or 2025-01-15T09:30:00-05:00"
@@ -60,6 +62,13 @@ def parse_moment(text: str, *, zone: ZoneInfo = NEW_YORK) -> datetime:
             f"{text!r} has no time zone; write {words}Z for UTC or {words}-05:00 for New York in winter"
         )
     return moment.astimezone(UTC)
+
+
+def _within(day: Day, text: str) -> Day:
+    """The same, where its neighbours in every zone can be told, too, and somebody could have meant it."""
+    if not 1900 <= day.year <= 9998:
+        raise BadRequest(f"{text!r} lies before 1900 or after 9998")
+    return day
 
 
 def civil_day(moment: datetime, zone: ZoneInfo = NEW_YORK) -> date:

@@ -20,7 +20,7 @@ AsOf = Annotated[schemas.Moment | None, Query()]
 class Listing(schemas.Filters):
     """What to list, and from where on."""
 
-    after: int = Field(default=0, ge=0, description="`next` of the page before.")
+    after: schemas.Offset = Field(default=0, description="`next` of the page before.")
     limit: int = Field(default=50, ge=1, le=500, description="Documents on a page.")
     as_of: schemas.Moment | None = None
 

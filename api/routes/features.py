@@ -59,7 +59,7 @@ class Asked(schemas.Form):
         default=0, description="Microseconds, of the view as_if: how long after its item a score was there."
     )  # fmt: skip
     head: int | None = Field(
-        default=None, description="Read the log as it was when it ended at this offset, e.g. a receipt's."
+        default=None, lt=2**63, description="Read the log as it was when it ended at this offset, e.g. a receipt's."
     )  # fmt: skip
 
     @property

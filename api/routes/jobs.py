@@ -62,7 +62,9 @@ class JobsQuery(schemas.Form):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     state: State | None = None
-    before: int | None = Field(default=None, ge=1, description="`next` of the page before.")
+    before: int | None = Field(
+        default=None, ge=1, lt=2**63, description="`next` of the page before."
+    )
     limit: int = Field(default=50, ge=1, le=500, description="Jobs on a page.")
 
 
@@ -72,7 +74,7 @@ class FilesQuery(schemas.Form):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     result: Result | None = None
-    after: int = Field(default=0, ge=0, description="`next` of the page before.")
+    after: schemas.Offset = Field(default=0, description="`next` of the page before.")
     limit: int = Field(default=100, ge=0, le=500, description="Files on a page.")
 
 

@@ -66,11 +66,11 @@ class NewsQuery(schemas.Form):
     )  # fmt: skip
     source: str | None = Field(default=None, max_length=200)
     as_of: schemas.Moment | None = None
-    head: int | None = Field(
-        default=None, ge=0, description="Read the log as it was when it ended at this offset, e.g. a receipt's."
+    head: schemas.Offset | None = Field(
+        default=None, description="Read the log as it was when it ended at this offset, e.g. a receipt's."
     )  # fmt: skip
-    after: int | None = Field(
-        default=None, ge=0, description="List what was recorded after this offset, oldest record first."
+    after: schemas.Offset | None = Field(
+        default=None, description="List what was recorded after this offset, oldest record first."
     )  # fmt: skip
     limit: int = Field(default=50, ge=1, le=500, description="Items on a page.")
     body: bool = Field(default=False, description="With the text below each headline.")

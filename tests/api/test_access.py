@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from api import routes
 from api.access import ROUTES, Access, Refused, route_of
 from api.app import create_app
 from api.client import Features, Problem
@@ -207,6 +210,19 @@ def test_every_route_of_the_app_needs_what_it_should(client: TestClient) -> None
     assert needed["post /v1/news"] is Scope.INGEST
     assert {s for words, s in needed.items() if words.startswith("get ")} == {Scope.READ, None}
     assert Scope.ADMIN not in needed.values()
+
+
+def test_no_page_needs_admin() -> None:
+    """Pages are not in the description, and post as well."""
+    found = {
+        (method, re.sub(r"{\w+}", "x", route.path))
+        for module in iter_modules(routes.__path__)
+        for route in import_module(f"api.routes.{module.name}").router.routes
+        for method in getattr(route, "methods", None) or ()
+    }
+
+    assert ("POST", "/login") in found
+    assert {each for each in found if route_of(*each).scope is Scope.ADMIN} == set()
 
 
 def test_what_no_table_names_needs_admin_to_write() -> None:
