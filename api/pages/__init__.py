@@ -76,6 +76,11 @@ def clock(moment: datetime, whole: bool = False) -> str:
     return f"{local:%b} {local.day}, {local:%Y %H:%M:%S}" if whole else f"{local:%b} {local.day}, {local:%H:%M}"  # fmt: skip
 
 
+def signed(value: float) -> str:
+    """ "+0.25", "−0.25"."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
 def lasting(seconds: float) -> str:
     """ "42 s", "12 min", "3 h", "5 days"."""
     for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
@@ -91,7 +96,8 @@ def sentence(words: str, begins: bool = False) -> str:
 
 
 _PLAIN = {
-    "sentiment_mean": "Sentiment", "sentiment_change": "Change", "volume": "Items", "buzz": "Buzz",
+    "sentiment_mean": "Sentiment", "sentiment_change": "Change", "volume": "Items", "positive_share": "Positive share",
+    "negative_share": "Negative share", "buzz": "Buzz",
     "age_seconds": "Newest item",
 }  # fmt: skip
 
@@ -106,7 +112,7 @@ def plainly(name: str) -> str:
 
 _ENVIRONMENT.filters |= {
     "spoken": spoken, "rule_name": rule_name, "rule_title": names.title, "worded": worded, "seconds": seconds,
-    "clock": clock, "lasting": lasting, "plainly": plainly, "sentence": sentence,
+    "clock": clock, "signed": signed, "lasting": lasting, "plainly": plainly, "sentence": sentence,
 }  # fmt: skip
 _ENVIRONMENT.globals |= {"static": f"/static/{_DIGEST}", "navigation": NAVIGATION}
 

@@ -8,7 +8,7 @@ from urllib.parse import quote as percent
 
 from agent.reply import Reason
 from api import rules
-from api.schemas import Answer, Brief, BriefLine, Citation, RuleStatus, Sentence, Step, Turn
+from api.schemas import Answer, Brief, BriefLine, Citation, RuleStatus, Sentence, Step, Tone, Turn
 from ingest.catalog import Catalog
 from ingest.document import Authority, page_at
 from ingest.errors import NotKnown
@@ -91,6 +91,7 @@ class Shown:
     told: date | None
     about: date | None
     asked_by: str
+    news: tuple[Tone, ...]
     blocks: tuple[Block, ...]
     quotes: tuple[Quote, ...]
     documents: int
@@ -124,6 +125,7 @@ def shown(catalog: Catalog, turn: Turn, today: date) -> Shown:
         told=day if day != today and not as_of else None,
         about=answer.on if answer.on != day else None,
         asked_by=answer.asked_by,
+        news=answer.news,
         blocks=tuple(_blocks(answer)),
         quotes=quotes,
         documents=len({c.document_id for c in answer.citations}),
@@ -228,7 +230,7 @@ def _near(answer: Answer, as_of: date | None) -> Iterator[Near]:
 
 def _as_text(answer: Answer, quotes: Iterable[Quote]) -> str:
     """Plain: the sentences with [n], then the sources."""
-    lines = [answer.question, "", *_sentences(answer), "", *_status(answer)]
+    lines = [answer.question, "", *_news(answer), *_sentences(answer), "", *_status(answer)]
     lines += [f"[{q.number}] {_source(q)}: “{_one_line(q.text)}”" for q in quotes]
     return "\n".join([*lines, "", _caution(answer)]) + "\n"
 
@@ -236,6 +238,7 @@ def _as_text(answer: Answer, quotes: Iterable[Quote]) -> str:
 def _as_markdown(answer: Answer, quotes: Iterable[Quote]) -> str:
     """The same with footnotes."""
     lines = [f"**{_escaped(answer.question)}**", ""]
+    lines += [_escaped(line) for line in _news(answer)]
     for sentence in _sentences(answer, mark="[^{}]", escape=True):
         lines += [sentence, ""]
     lines += [f"*{_escaped(line)}*" for line in _status(answer)]
@@ -258,6 +261,18 @@ def _sentences(answer: Answer, mark: str = "[{}]", *, escape: bool = False) -> I
         yield (_escaped(said) if escape else said) + f" {marks}" + told
 
 
+def _news(answer: Answer) -> Iterator[str]:
+    """Numbers and headlines of the news log, which are no quotes."""
+    for tone in answer.news:
+        mean = "no mean sentiment" if tone.mean is None else f"mean sentiment {tone.mean:+.2f}"
+        some = "" if tone.all_items else "the newest "
+        told = f"{some}{tone.items} scored items {tone.since_what}"
+        yield f"News of {tone.symbol}: {mean} of {told} (log offset {tone.receipt['offset']})"
+        for line in tone.headlines:
+            yield f"- {line.sentiment:+.2f} {_one_line(line.words)} ({line.source}, {_moment(line.known_at)})"
+        yield ""
+
+
 def _status(answer: Answer) -> list[str]:
     lines = [rule.says for rule in answer.rules]
     return [*lines, *answer.status, ""] if lines or answer.status else []
@@ -270,7 +285,8 @@ def _source(q: Quote) -> str:
 
 
 def _caution(answer: Answer) -> str:
-    return f"As of {_moment(answer.as_of)}; every sentence rests on the quotes above. Not legal advice."
+    rests = "; every sentence rests on the quotes above" if answer.sentences else ""
+    return f"As of {_moment(answer.as_of)}{rests}. Not legal advice."
 
 
 def _moment(moment: datetime) -> str:

@@ -6,7 +6,7 @@ Rules and documents are read in a catalog made here; questions are asked of a fa
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from lxml import etree, html
 
+from agent.reply import Headline, Tone
 from api import problems, rules, schemas
 from api.access import route_of
 from api.app import create_app
@@ -455,6 +456,32 @@ def test_what_is_quoted_and_why_less_was_done_stay_words(services: Services) -> 
     found = html.fromstring(bytes(drawn.body).decode())
     assert not at(found, "//img | //script | //*[@onerror]")
     assert text_of(found).count(ATTACK) >= 8
+
+
+def test_what_news_says_stands_in_numbers_beside_the_documents(services: Services) -> None:
+    moment = datetime(2024, 3, 4, 15, tzinfo=UTC)
+    tone = Tone(
+        symbol="BRK/B", entity="cik:1", as_of=moment, since=moment, since_what="in the 5 days before", items=3, all_items=True,
+        mean=-0.25, features={"sentiment_mean_1d": -0.5, "buzz_1d": None},
+        status={"sentiment_mean_1d": "PRESENT", "buzz_1d": "EMPTY"},
+        known_at=moment, backfilled=True, model_versions=("m",), receipt={"offset": 87, "hash": "h"},
+        headlines=(Headline(ATTACK, "wire", moment, -0.5),),
+    )  # fmt: skip
+    answer = replace(an_answer(services.catalog), sentences=(), status=(), news=(tone,))
+    turn = schemas.Turn(question="News?", asked_as="", as_of=None, answer=schemas.Answer.of(answer))
+    view = shown(services.catalog, turn, date(2024, 3, 4))
+    found = html.fromstring(
+        bytes(page("fragment.html", date(2024, 3, 4), shown=view, n=1).body).decode()
+    )
+
+    (told,) = at(found, "//section[@class='tone']")
+    assert "−0.25 mean sentiment (−1 to 1) of 3 scored items in the 5 days before" in text_of(told)
+    assert "Sentiment, 1 d −0.50" in " ".join(text_of(told).replace("d−", "d −").split())
+    assert at(told, ".//a")[0].get("href") == "/symbols/BRK%2FB"
+    assert ATTACK in text_of(told)
+    assert not at(found, "//script | //img | //div[@class='said']")
+    assert "News of BRK/B: mean sentiment -0.25 of 3 scored items" in view.text
+    assert "\\<script\\>" in view.markdown
 
 
 def asked(client: TestClient, question: str, **more: str) -> html.HtmlElement:
