@@ -25,6 +25,7 @@ from eval.scoring import SEED, interval
 from eval.speed_features import command as features_command
 from eval.speed_rules import command as rules_command
 from eval.speed_sentiment import command as sentiment_command
+from eval.speed_serve import command as serve_command
 from ingest.errors import BadRequest, ModelMissing
 
 CHUNK_CHARACTERS, OVERLAP_CHARACTERS = 1000, 200
@@ -277,7 +278,14 @@ def _side_command(side: str, home: Path, pdfs: tuple[Path, ...]) -> None:
 
 command = click.Group(
     "speed",
-    commands=[ingest_command, sentiment_command, features_command, rules_command, _side_command],
+    commands=[
+        ingest_command,
+        sentiment_command,
+        features_command,
+        rules_command,
+        serve_command,
+        _side_command,
+    ],
     help="How fast, beside what one would write.",
 )
 
