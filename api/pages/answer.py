@@ -18,14 +18,14 @@ from ingest.rules.held import Book
 
 _NEAREST = 4  # passages shown under a refusal
 _EXCERPT = 320  # characters of one
-_STEPS = {
-    "condense": "Reading the question in its conversation",
+# What a person calls a step of the flow.
+STEPS = {
     "rules": "Which rules, as of when",
     "retrieve": "Passages found",
     "weigh": "Sentences weighed",
     "brief": "Brief of the change",
-    "draft": "Wording drafted",
-    "gate": "Sentences checked against their quotes",
+    "draft": "Wording drafted and checked",
+    "news": "What news says",
 }
 _PARTS = (
     ("changes", "What changes"),
@@ -137,7 +137,7 @@ def shown(catalog: Catalog, turn: Turn, today: date) -> Shown:
         refusal=answer.refusal.text if answer.refusal else "",
         advice=tuple(_advice(answer, as_of)),
         near=tuple(_near(answer, as_of)) if answer.refusal else (),
-        steps=tuple((_STEPS.get(step.name, step.name), step) for step in answer.steps),
+        steps=tuple((STEPS.get(step.name, step.name), step) for step in answer.steps),
         milliseconds=sum(step.milliseconds for step in answer.steps),
         degraded=answer.degraded,
         drafter=answer.drafter,

@@ -21,7 +21,7 @@ from api.deps import CatalogDep, Opened, OpenedDep, SettingsDep
 from api.exports import read_thread
 from api.impacts import impacts_of
 from api.pages import STATIC, page
-from api.pages.answer import shown
+from api.pages.answer import STEPS, shown
 from api.pages.excerpt import excerpt, outline
 from api.pages.home import overview
 from api.pages.listing import Wanted, listing
@@ -146,7 +146,7 @@ def _ask_page(opened: Opened, asked: _Asked, thread: str = "") -> HTMLResponse:
     with Threads(opened.settings.home) as threads:
         rows = threads.all()[:_THREADS]
     return page(
-        "ask.html", today, asked=asked, thread=thread, turns=[shown(opened.catalog, turn, today) for turn in turns],
+        "ask.html", today, steps=STEPS, asked=asked, thread=thread, turns=[shown(opened.catalog, turn, today) for turn in turns],
         threads=[(row.id, row.title, civil_day(row.updated_at), row.turns) for row in rows], documents=held.documents,
         through=held.through, examples=held.examples, coming=held.coming, sections=[(r.section, r.title) for r in held.rules],
         kinds=list(DocType), authorities=list(Authority),

@@ -10,6 +10,7 @@ const turns = document.getElementById("turns");
 const send = document.getElementById("send");
 const question = document.getElementById("question");
 const FILTERS = ["doc_type", "authority", "cfr_section", "release", "agency", "company", "form"];
+const STEPS = JSON.parse(turns.dataset.steps);
 let asking = null; // what stops it
 
 watchQuotes();
@@ -57,9 +58,14 @@ async function ask() {
   }
 }
 
+/** What only who begins needs makes room for an answer. */
+function begun(yes) {
+  for (const each of document.querySelectorAll(".opening, .beginning")) each.hidden = yes;
+}
+
 /** A place for the answer, which says what is being done. */
 function begin(words) {
-  const n = turns.querySelectorAll(".turn").length + 1;
+  begun(true);
   const turn = make("article", "turn");
   turn.append(make("h2", "asked", words));
   const working = make("div", "working");
@@ -76,7 +82,7 @@ function begin(words) {
   turn.scrollIntoView({ block: "start" });
   const began = performance.now();
   const ticking = setInterval(() => (time.textContent = seconds(performance.now() - began)), 100);
-  return { n, turn, working, doing, steps, said, stop: () => clearInterval(ticking) };
+  return { turn, working, doing, steps, said, stop: () => clearInterval(ticking) };
 }
 
 /** Which turn of which conversation the answer became; steps and sentences are shown as they come. */
@@ -94,7 +100,7 @@ async function stream(wanted, shown, signal) {
 
 function showStep(step, { steps, doing }) {
   const line = make("li", "arrive");
-  line.append(make("span", "", step.name), make("span", "muted", step.detail), make("span", "time", seconds(step.milliseconds)));
+  line.append(make("span", "", STEPS[step.name] ?? step.name), make("span", "muted", step.detail), make("span", "time", seconds(step.milliseconds)));
   steps.append(line);
   doing.textContent = "Working …";
 }
@@ -125,7 +131,6 @@ function goOn(thread, words) {
   question.value = "";
   question.placeholder = "And from when?";
   form.querySelector("label").textContent = "Follow up";
-  for (const each of document.querySelectorAll(".opening, .beginning")) each.hidden = true;
   if (form.elements.thread.value) return;
   form.elements.thread.value = thread;
   const address = `/threads/${encodeURIComponent(thread)}`;
@@ -169,6 +174,7 @@ function fail(error, shown) {
   }
   box.append(line);
   box.setAttribute("role", "alert");
+  if (!turns.querySelector(".turn[id]")) begun(false);
   shown.working.replaceWith(box);
   shown.said.remove();
 }
