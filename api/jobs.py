@@ -8,7 +8,6 @@ the jobs say. With nothing to do it ends after a while, and its models' memory w
 import asyncio
 import logging
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -188,7 +187,6 @@ def open_runner(settings: Settings, jobs: Jobs) -> Iterator[Callable[..., None]]
 
 def _run_here(settings: Settings, told: Connection, heard: Connection) -> None:
     begin(19)
-    _idle()
     # Beside a server one of each, unless settings say more: both cores busy with a job held up a feature read in fifty.
     few = settings.model_copy(
         update={"threads": settings.threads or 1, "parse_workers": settings.job_workers}
@@ -214,10 +212,3 @@ def _run_all(settings: Settings, jobs: Jobs, told: Connection, heard: Connection
                 told.send(At(None))
             elif not heard_within(heard, LINGER_SECONDS):
                 return
-
-
-def _idle() -> None:
-    """Let this process and those it starts run only where nothing else would, if the system can."""
-    if hasattr(os, "SCHED_IDLE"):
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

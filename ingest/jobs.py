@@ -197,7 +197,7 @@ class Jobs:
         with transaction(self._db, self._lock):
             known = self._db.execute("SELECT id, asked FROM jobs WHERE key=?", (key,)).fetchone()
             if known and known[1] != asked:
-                raise BadRequest(f"the Idempotency-Key {key!r} was used for another request")
+                raise BadRequest("this Idempotency-Key was used for another request")
             id = known[0] if known else self._insert(places, key, asked, due_at, every)
         return self.job(id)
 

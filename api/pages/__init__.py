@@ -89,10 +89,11 @@ def lasting(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def sentence(words: str, begins: bool = False) -> str:
-    """The same with a stop at its end; begins: with a capital letter, where it does not begin with somebody's name."""
-    first = words[:1].upper() if begins else words[:1]
-    return f"{first}{words[1:].rstrip('.')}."
+def sentence(words: str) -> str:
+    """The same with a stop at its end, and a capital letter where it does not begin with a file's name or an address."""
+    first = words.partition(" ")[0]
+    begun = words[:1].upper() + words[1:] if first.isalpha() else words
+    return begun.rstrip(".") + "."
 
 
 _PLAIN = {

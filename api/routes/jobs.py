@@ -14,7 +14,9 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from api import schemas
+from api.access import Caller
 from api.deps import JobsDep, Opened, OpenedDep
+from api.guard import CALLER
 from api.problems import read_form
 from api.settings import Settings
 from ingest.errors import BadRequest
@@ -126,7 +128,10 @@ async def add_job(request: Request, opened: Opened, key: str | None = None) -> s
         raise HTTPException(415, "send a form with files (multipart/form-data), or JSON with a url")
     if len(places) > opened.settings.upload_files:
         raise BadRequest(f"{len(places)} at once; {opened.settings.upload_files} may be")
-    job = await run_in_threadpool(opened.jobs.add, places, key=key)
+    # One caller's keys are not another's: who guesses one is not told of its job.
+    caller: Caller | None = request.scope.get(CALLER)
+    own = None if key is None else f"{(caller and caller.key) or ''}:{key}"
+    job = await run_in_threadpool(opened.jobs.add, places, key=own)
     opened.running.wake()
     return schemas.Job.of(job)
 

@@ -12,8 +12,10 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from api.app import create_app
+from api.keys import KeyStore, Scope
 from api.settings import Settings
 from tests.api.fakes import fake_services
+from tests.api.test_access import bearer
 from tests.ingest.test_jobs import BELLS, BROKEN, LAMPS
 
 HERE = "http://127.0.0.1"
@@ -233,6 +235,28 @@ def test_metrics_say_how_long_what_waits_has_waited(client: TestClient) -> None:
     assert "regtape_jobs_queued 1.0" in told
     lag = next(line for line in told.splitlines() if line.startswith("regtape_ingest_lag_seconds"))
     assert 0.0 < float(lag.split()[1]) < 60.0
+
+
+def test_one_callers_key_of_a_request_is_not_anothers_and_reading_is_not_bringing_in(
+    client: TestClient, app: FastAPI
+) -> None:
+    with KeyStore(app.state.opened.settings.home) as store:
+        desk, night, reader = (
+            bearer(store.create(name, scopes)[1])
+            for name, scopes in (
+                ("desk", [Scope.READ, Scope.INGEST]), ("night", [Scope.READ, Scope.INGEST]), ("reader", [Scope.READ]),
+            )
+        )  # fmt: skip
+
+    def sent(key: dict[str, str], path: str = "/v1/documents") -> Response:
+        headers = key | {"Idempotency-Key": "7"}
+        return client.post(path, files=files(("a.md", LAMPS)), headers=headers)
+
+    assert sent(desk).json()["id"] == sent(desk).json()["id"] != sent(night).json()["id"]
+    assert {
+        sent(reader, path).status_code for path in ("/v1/documents", "/jobs", "/jobs/x/cancel")
+    } == {403}
+    assert len(client.get("/v1/jobs", headers=reader).json()["jobs"]) == 2
 
 
 # ---- run by a process of its own

@@ -6,6 +6,7 @@ const told = document.getElementById("told");
 const followed = new Map(); // a job's id, its stream
 const awaited = new Set(); // jobs whose end is to be told
 
+document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 if (form) {
   form.addEventListener("submit", send);
   for (const kind of ["dragover", "dragleave", "drop"]) form.addEventListener(kind, drag);

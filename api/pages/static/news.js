@@ -8,6 +8,7 @@ let looked = 0;
 let waiting = null;
 let state = "";
 
+document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 if (symbols) follow(symbols);
 setInterval(() => document.visibilityState === "visible" && look(), SLIDE);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && look());
