@@ -77,12 +77,14 @@ class _State(TypedDict, total=False):
     tell: Callable[[Step], None]
     budget: Budget
     degraded: str
+    undriven: bool  # a tool-calling model came to nothing
 
 
 @dataclass(slots=True)
 class Agent:
     """Answers from one catalog and index. `model` is a LangChain chat model that drafts, or None
-    for extraction; `rules` False leaves the rulebook out, to measure what it is worth.
+    for extraction; one that calls tools searches too, unless `tools` is False. `rules` False leaves
+    the rulebook out, to measure what it is worth.
     """
 
     catalog: Catalog
@@ -94,6 +96,7 @@ class Agent:
     clock: Clock = now
     rules: bool = True
     news: News | None = None
+    tools: bool = True
     _book: tuple[int, Book] | None = None
     _past: tuple[tuple[object, ...], dict[str, frozenset[str]]] | None = None
     _graph: Any = None
@@ -159,10 +162,16 @@ class Agent:
         ):
             graph.add_node(name, step)
         graph.add_edge(START, "news")
+        graph.add_node("drive", self._drive)
         graph.add_conditional_edges(
             "news", lambda state: "rules" if state["question"] else END, ["rules", END]
         )
-        graph.add_edge("rules", "retrieve")
+        graph.add_conditional_edges(
+            "rules", lambda _: "drive" if self._drives() else "retrieve", ["drive", "retrieve"]
+        )
+        graph.add_conditional_edges(
+            "drive", lambda state: END if state.get("sentences") else "retrieve", ["retrieve", END]
+        )
         graph.add_conditional_edges("retrieve", _unless_refused("weigh", END))
         graph.add_conditional_edges("weigh", _unless_refused("draft", END))
         graph.add_edge("draft", END)
@@ -185,6 +194,49 @@ class Agent:
         told = any(tone.items or tone.known_at for tone in tones)
         question = asked.documents if told else state["question"]
         return {"words": state["question"], "question": question, "tones": tones}
+
+    def _drives(self) -> bool:
+        """Whether the model calls tools itself; no other imports what that needs."""
+        if self.model is None or not self.tools:
+            return False
+        from agent.tools import can_call_tools
+
+        return can_call_tools(self.model)
+
+    def _drive(self, state: _State) -> _State:
+        """A tool-calling model searches and drafts; what of it the gate does not pass does not ship. Where nothing does, the
+        fixed steps go on as if it had not been asked, and the answer says so.
+        """
+        from agent.tools import Bench, drive, toolbox
+
+        bench, desk = Bench(), _Desk(self, state)
+        try:
+            with _timed(state, "drive") as say:
+                tools = toolbox(desk, bench, state["budget"], partial(_note, state))
+                question = prompts.asked(state["question"])
+                written = drive(self.model, tools, prompts.TOOLS_SYSTEM, question, state["budget"])
+                say(f"{self.model_name}: {len(bench.calls)} calls, {len(bench.found)} sentences")
+        except RegTapeError as exc:
+            if is_stop(exc):
+                raise
+            return {
+                "degraded": f"{self.model_name}: {exc}; found by the fixed steps",
+                "undriven": True,
+            }
+        tones = state.get("tones", ()) + bench.tones
+        sentences, dropped, why = self._checked(written, bench.found, bench.own)
+        cited = [c for c in bench.found if any(_cites(s, c) for s in sentences)]
+        if bench.evidence is None:
+            why = why or f"{self.model_name}: it searched for nothing{_OWN_WORDS}"
+        elif not why and (lacks := self._lacking(state | {"evidence": bench.evidence}, cited)):
+            why = f"{self.model_name}: what it wrote lacks what was asked ({'; '.join(lacks)}); found by the fixed steps"
+        if why:
+            return {"degraded": why, "dropped": dropped, "tones": tones, "undriven": True}
+        assert bench.evidence is not None
+        return {
+            "evidence": bench.evidence, "found": bench.found, "chosen": cited, "lacks": [], "sentences": sentences,
+            "dropped": dropped, "tones": tones,
+        }  # fmt: skip
 
     def _find(self, state: _State) -> _State:
         with _timed(state, "retrieve") as say:
@@ -280,8 +332,9 @@ class Agent:
     def _draft(self, state: _State) -> _State:
         """Evidence's own sentences, or a model's wording of them where it passes the gate."""
         chosen, sentences, dropped = self._admitted(state["chosen"], state.get("rulebook"))
-        degraded = ""
-        if self.model is not None and sentences:
+        degraded = state.get("degraded", "")
+        dropped = state.get("dropped", []) + dropped
+        if self.model is not None and sentences and not state.get("undriven"):
             with _timed(state, "draft") as say:
                 sentences, failed, degraded = self._rewritten(
                     state["question"], chosen, sentences, state["budget"]
@@ -391,6 +444,12 @@ class Agent:
                 [Dropped("", "model", str(exc))],
                 f"{self.model_name}: {exc}{_OWN_WORDS}",
             )
+        return self._checked(written, chosen, own)
+
+    def _checked(
+        self, written: str, chosen: Sequence[Candidate], own: Sequence[Sentence]
+    ) -> tuple[list[Sentence], list[Dropped], str]:
+        """A draft through the gate, against the numbered sentences it was given; see `_rewritten`."""
         passed: dict[int, Sentence] = {}
         named: set[int] = set()
         dropped: list[Dropped] = []
@@ -480,6 +539,53 @@ def _unless_refused(step: str, end: str) -> Callable[[_State], str]:
     return lambda state: end if state.get("refusal") else step
 
 
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What tools read with: the agent, as of the moment of one question."""
+
+    agent: Agent
+    state: _State
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.agent.catalog
+
+    def find(self, query: str, filters: Filters | None) -> tuple[Evidence, list[Candidate]]:
+        agent = self.agent
+        evidence = agent._retrieve(
+            query, self.state["as_of"], RETRIEVED, filters or self.state.get("filters"), agent._over(self.state)
+        )  # fmt: skip
+        return evidence, candidates(query, evidence, agent.catalog, agent.index, agent.embedder)
+
+    def rulebook(self, question: str) -> Rulebook:
+        return Rulebook.of(
+            question, self.state["as_of"], self.agent.catalog, self.agent._open_book()
+        )
+
+    def tones(self, question: str, since: str) -> tuple[Tone, ...]:
+        news = self.agent.news
+        return news.tones("", (question.strip("$ "),), since, self.state["as_of"]) if news else ()
+
+    def own_words(self, candidate: Candidate) -> Sentence | None:
+        return self.agent._own_words(candidate, self.state.get("rulebook"))[0]
+
+    def known(self, held: Held) -> bool:
+        return held.known_at <= self.state["as_of"]
+
+
+def _cites(sentence: Sentence, candidate: Candidate) -> bool:
+    quote = candidate.quote
+    return any(
+        (c.document_id, c.start) == (quote.document_id, quote.start) for c in sentence.citations
+    )
+
+
+def _note(state: _State, step: Step) -> None:
+    """Keep a step, and tell whoever watches."""
+    state["steps"].append(step)
+    state["tell"](step)
+
+
 @contextmanager
 def _timed(state: _State, name: str) -> Iterator[Callable[[str], None]]:
     """Note a step's detail and duration, and tell whoever watches. Raises OverBudget once the question is cancelled."""
@@ -490,6 +596,4 @@ def _timed(state: _State, name: str) -> Iterator[Callable[[str], None]]:
         detail[0] = words
 
     yield say
-    step = Step(name, detail[0], (time.perf_counter() - started) * 1000)
-    state["steps"].append(step)
-    state["tell"](step)
+    _note(state, Step(name, detail[0], (time.perf_counter() - started) * 1000))

@@ -48,6 +48,29 @@ class ScriptedChat(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=AIMessage(content=words))])
 
 
+class ScriptedTools(ScriptedChat):
+    """The same for a model that calls tools: an output {"tool": NAME, "args": {…}} is a call, any other is words."""
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        words = self.outputs[min(len(self.heard), len(self.outputs) - 1)]
+        self.heard.append(list(messages))
+        if not words.startswith('{"tool"'):
+            return ChatResult(generations=[ChatGeneration(message=AIMessage(content=words))])
+        call = json.loads(words)
+        asked = {"name": call["tool"], "args": call["args"], "id": f"call-{len(self.heard)}"}
+        message = AIMessage(content="", tool_calls=[asked])
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
 class LlamaChat(BaseChatModel):
     """A GGUF model run by llama.cpp in this process. Loads at the first call; calls are queued, one at a time.
 

@@ -129,14 +129,15 @@ def vendors_error(error: Exception) -> SourceDown:
 
 
 def _scripted(source: str, options: ChatOptions) -> "BaseChatModel":
-    from agent.chat_models import ScriptedChat
+    from agent.chat_models import ScriptedChat, ScriptedTools
 
     outputs = _script(source)
     if not outputs:
         raise BadRequest(
             "scripted: needs what to say, e.g. scripted:'Ticks are halved. [1]' or scripted:replies.jsonl"
         )
-    return ScriptedChat(outputs=outputs)
+    calls = any(output.startswith('{"tool"') for output in outputs)
+    return (ScriptedTools if calls else ScriptedChat)(outputs=outputs)
 
 
 def _script(source: str) -> list[str]:
@@ -156,9 +157,13 @@ def _script(source: str) -> list[str]:
             replies = [text]
     except ValueError as exc:
         raise BadRequest(f"{source} is not {path.suffix[1:]}: {exc}") from exc
-    if not isinstance(replies, list) or not all(isinstance(reply, str) for reply in replies):
-        raise BadRequest(f"{source} must hold a list of strings")
-    return replies
+    replies = replies if isinstance(replies, list) else [None]
+    told = [
+        json.dumps(r) if isinstance(r, dict) and next(iter(r), "") == "tool" else r for r in replies
+    ]
+    if not all(isinstance(reply, str) for reply in told):
+        raise BadRequest(f"{source} must hold a list of strings, or of calls of tools")
+    return told
 
 
 def _embedded(which: str, options: ChatOptions) -> "BaseChatModel":
