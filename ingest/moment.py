@@ -6,7 +6,6 @@ integer, so that comparisons in SQLite, NumPy and Python agree to the last bit.
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from ingest.errors import BadRequest
@@ -14,7 +13,6 @@ from ingest.errors import BadRequest
 NEW_YORK = ZoneInfo("America/New_York")
 
 Clock = Callable[[], datetime]
-Day = TypeVar("Day", date, datetime)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -50,25 +48,21 @@ def parse_moment(text: str, *, zone: ZoneInfo = NEW_YORK) -> datetime:
     if words == "now":
         return now()
     try:
-        if len(words) == 10:
-            return end_of_day(_within(date.fromisoformat(words), text), zone)
-        moment = _within(datetime.fromisoformat(words), text)
+        day = date.fromisoformat(words) if len(words) == 10 else None
+        moment = datetime.fromisoformat(words)
     except ValueError:
         raise BadRequest(
             f"{text!r} is not a time; write 2025-01-15 or 2025-01-15T09:30:00-05:00"
         ) from None
+    if not 1900 <= moment.year <= 9998:  # beyond, its neighbours in some zone could not be told
+        raise BadRequest(f"{text!r} lies before 1900 or after 9998")
+    if day is not None:
+        return end_of_day(day, zone)
     if moment.tzinfo is None:
         raise BadRequest(
             f"{text!r} has no time zone; write {words}Z for UTC or {words}-05:00 for New York in winter"
         )
     return moment.astimezone(UTC)
-
-
-def _within(day: Day, text: str) -> Day:
-    """The same, where its neighbours in every zone can be told, too, and somebody could have meant it."""
-    if not 1900 <= day.year <= 9998:
-        raise BadRequest(f"{text!r} lies before 1900 or after 9998")
-    return day
 
 
 def civil_day(moment: datetime, zone: ZoneInfo = NEW_YORK) -> date:
