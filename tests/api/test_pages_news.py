@@ -263,7 +263,9 @@ def test_the_form_makes_a_job_whose_page_says_what_became_of_its_files(
     assert not root.xpath("//img | //*[@onerror]")
     (job,) = opened.jobs.jobs()
     assert client.post(f"/jobs/{job.id}/cancel").status_code == 200
-    assert "cancelled" in text_of(page(client, "/jobs"))
+    root = page(client, "/jobs")
+    assert "cancelled" in text_of(root)
+    assert [text_of(each) for each in root.find_class("result")] == ["not read", "not read"]
 
 
 ELSEWHERE = [
