@@ -80,7 +80,7 @@ def listing(catalog: Catalog, wanted: Wanted, as_of: datetime) -> Listing:
     return Listing(
         rows=tuple(
             Row(
-                held=h, cited=book.cite(h, as_of).short, public=public[h.offset],
+                held=h, cited=_cited(h, book.cite(h, as_of).short), public=public[h.offset],
                 sections=tuple((s, standing.get(names.base(s))) for s in h.metadata.cfr_sections[:_SECTIONS]),
                 more=max(0, len(h.metadata.cfr_sections) - _SECTIONS),
             )
@@ -88,6 +88,14 @@ def listing(catalog: Catalog, wanted: Wanted, as_of: datetime) -> Listing:
         ),
         held=len(catalog.moments()), found=len(found), first=first, pages=-(-len(found) // _ROWS),
     )  # fmt: skip
+
+
+_TOLD = 40  # letters by which a citation is seen to begin with the title
+
+
+def _cited(held: Held, cited: str) -> str:
+    """How to cite it, without the title that stands above."""
+    return held.reference if cited.startswith(held.title[:_TOLD]) else cited
 
 
 def _public(book: Book, held: Held) -> date | None:

@@ -562,6 +562,11 @@ def test_documents_are_listed_and_filtered(client: TestClient, catalog: Catalog)
     assert titles(words="LAMPS onerror") == [f"Lamps {ATTACK}"]
     assert titles(section="242.605") == [f"Lamps {ATTACK}"]
     assert titles(words="nothing of the kind") == []
+    page_of_all = client.get("/documents").text
+    assert "/rules/242.605" in page_of_all
+    assert page_of_all.count("Lamps &lt;script&gt;") == 1, (
+        "the title is not said again in the citation"
+    )
     assert client.get("/documents?page=0").status_code == 422
 
 
