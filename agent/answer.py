@@ -21,8 +21,8 @@ from agent import prompts
 from agent.asked import Chosen, lacking
 from agent.brief import asks_impact, brief
 from agent.budget import Budget, is_stop
-from agent.cite import citation
-from agent.compose import Candidate, candidates, is_title, off_topic, select
+from agent.cite import citation, lead_of
+from agent.compose import Candidate, candidates, off_topic, select
 from agent.llm import complete
 from agent.reply import (
     CANNOT_ANSWER,
@@ -46,7 +46,6 @@ from ingest.index import Index
 from ingest.moment import Clock, now
 from ingest.rules import names
 from ingest.rules.held import Book, open_book
-from ingest.stance import lead_in
 
 RETRIEVED = 12
 AMENDED_SINCE = 1.0  # off the score of a sentence, which is some 3 to 9
@@ -414,9 +413,7 @@ class Agent:
             return None, Dropped(c.quote.text, verdict.point, verdict.reason)
         words = min([c.quote.text, *trims(c.quote.text)], key=len)
         held = self.catalog.document(c.quote.document_id)
-        lead = lead_in(c.quote.speaker, c.quote.stage, words)
-        if not lead and is_title(words, held.title):
-            lead = "By its title:"  # it states nothing, and may be all that is held of an order
+        lead = lead_of(c.quote, words)
         cited = rulebook.cite(c.quote, held) if rulebook else citation(self.catalog, c.quote)
         return Sentence(words, (cited,), words == c.quote.text, lead), None
 

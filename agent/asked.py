@@ -41,6 +41,11 @@ _KINDS: tuple[tuple[re.Pattern[str], frozenset[ValueKind]], ...] = tuple(
         (r"\b(?:how soon|how often|how fast|what window)\b", DATES),
         (r"\b(?:how long|duration)\b", LASTING),
         (r"\bhow many (?:\w+ )?(?:days|weeks|months|years|hours)\b", DATES),
+        (
+            r"\b(?:what|which) (?:(?:is|was|are|were|would be) (?:the |an? )?)?(?:[\w-]+ ){0,3}?"
+            r"(?:increments?|ticks?|tick sizes?|caps?|thresholds?|limits?|minimums?|maximums?)\b",
+            AMOUNTS | COUNTS,
+        ),
         (r"\b(?:how much|fee caps?|what (?:\w+ )?(?:fee|price|dividend|amount|total|cost))\b", AMOUNTS),
         (r"\b(?:percent\w*|what (?:share|part|slice|portion|fraction))\b", AMOUNTS | COUNTS),
         (r"\b(?:how many|how (?:high|low|large|big|small|bad)|threshold|what (?:number|level))\b", COUNTS | AMOUNTS),

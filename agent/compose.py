@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.asked import DATES, asks, counts, gives, wanted, wanted_counts, wanted_roles
-from agent.cite import prose
+from agent.cite import LISTED, is_title, prose, sentence_at
 from agent.reply import Passage, Speaker, Stage
 from agent.retrieve import Evidence
 from agent.values import values
@@ -125,12 +125,12 @@ def _of_passage(passage: Passage, catalog: Catalog) -> list[Candidate]:
     for start, end in sentences(text[passage.start : passage.end], passage.start):
         start, end = prose(text, start, end)
         words = text[start:end]
-        if not 25 <= len(words) <= LONGEST or _NO_SENTENCE.match(words):
+        if len(words) < 25 or _NO_SENTENCE.match(words):
             continue
         section = section_at(sections, start)
         if _is_heading(words, section) or is_title(words, passage.title):
             continue
-        quote = evidence_sentence(
+        whole = evidence_sentence(
             text,
             start,
             end,
@@ -142,8 +142,36 @@ def _of_passage(passage: Passage, catalog: Catalog) -> list[Candidate]:
             reference=passage.reference,
             agency=agency,
         )
-        made.append(Candidate(passage, quote, frozenset(terms(words)), NOTHING, 0.0))
+        quotes = [whole] if len(words) <= LONGEST else _items(whole, catalog)
+        for quote in quotes:
+            made.append(Candidate(passage, quote, frozenset(terms(quote.text)), NOTHING, 0.0))
     return made
+
+
+# "…, which among other things: (1) amended …; (2) reduced …". An item means by itself what it means in the list only where
+# the words before the list neither deny nor limit it nor say that it is somebody's view.
+_ITEM = re.compile(rf"(?<=[:;,] )(?:and )?(?={LISTED.pattern})")
+_BENDS = re.compile(
+    r"\b(?:not|no|nor|neither|never|without|unless|except|only|if|whether|when|would|could|should|may|might|fail\w*|reject\w*|"
+    r"propos\w*|consider\w*|alternativ\w*|argu\w*|commenters?|stat(?:ed|es)|believ\w*|either|one of|any of)\b",
+    re.IGNORECASE,
+)
+_TAIL = re.compile(r"[;,.]?\s*(?:and|or)?\s*$")
+
+
+def _items(whole: EvidenceSentence, catalog: Catalog) -> list[EvidenceSentence]:
+    """The items of a list that is too long to quote, each under the label of the whole; [] where they cannot stand alone."""
+    held = catalog.document(whole.document_id)
+    starts = [mark.end() for mark in _ITEM.finditer(whole.text)]
+    if len(starts) < 2 or _BENDS.search(whole.text[: starts[0]]) or " or (" in whole.text:
+        return []
+    found = []
+    for first, last in zip(starts, [*starts[1:], len(whole.text)], strict=True):
+        words = _TAIL.sub("", whole.text[first:last])
+        if 25 <= len(words) <= LONGEST:
+            start = whole.start + first
+            found.append(sentence_at(catalog, held, start, start + len(words)))
+    return found
 
 
 def _is_heading(words: str, section: Section | None) -> bool:
@@ -154,12 +182,6 @@ def _is_heading(words: str, section: Section | None) -> bool:
         return True
     listed = section is not None and (section.kind is Kind.TABLE or "DATES" in section.path[-1:])
     return not listed and len(words) < 120 and words[-1] not in '.;:!?"”’)]'
-
-
-def is_title(words: str, title: str) -> bool:
-    """Whether a line hardly says more than what its document is called."""
-    said, called = re.sub(r"\W+", "", words).lower(), re.sub(r"\W+", "", title).lower()
-    return len(called) > 20 and called in said and len(said) < 1.3 * len(called)
 
 
 class _Weigher:

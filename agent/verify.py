@@ -91,7 +91,9 @@ def evidence_sentence(
 ) -> EvidenceSentence:
     """The sentence at [start, end) of a document's text, labelled."""
     words, before = text[start:end], text[max(0, start - 400) : start]
-    speaker, stage = stance(words, path=path, doc_type=doc_type, kind=kind, before=before)
+    speaker, stage = stance(
+        words, path=path, doc_type=doc_type, kind=kind, before=before, title=title
+    )
     return EvidenceSentence(
         words, start, end, document_id, speaker, stage, tuple(path), before, title, reference, agency
     )  # fmt: skip

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from agent.cite import sentence_at
+from agent.cite import lead_of, sentence_at
 from agent.verify import EvidenceSentence, gate
 from api.schemas import Answer, Citation, Sentence
 from ingest.catalog import Catalog, Held
 from ingest.errors import NotKnown
 from ingest.quote import check
 from ingest.rules.held import open_book
-from ingest.stance import lead_in
 
 
 def recheck(answer: Answer, catalog: Catalog) -> list[str]:
@@ -75,6 +74,6 @@ def _faults(sentence: Sentence, evidence: Mapping[int, EvidenceSentence]) -> Ite
             yield "is marked verbatim and is no quote of its citations"
     elif not (verdict := gate(sentence.text, quotes)).passed:
         yield f"is not supported by its quotes ({verdict.point}: {verdict.reason})"
-    leads = {lead_in(q.speaker, q.stage, sentence.text) for q in quotes}
+    leads = {lead_of(q, sentence.text) for q in quotes}
     if sentence.lead_in not in leads:
         yield f"begins with {sentence.lead_in!r}, its label asks for {' or '.join(map(repr, leads))}"

@@ -211,15 +211,34 @@ _NOT_THE_COMMISSION = {"filing", "statement", "news", "guide", "other", "agenda"
 
 
 def stance(
-    sentence: str, *, path: Sequence[str], doc_type: str, kind: str, before: str = ""
+    sentence: str,
+    *,
+    path: Sequence[str],
+    doc_type: str,
+    kind: str,
+    before: str = "",
+    title: str = "",
 ) -> tuple[Speaker, Stage]:
     """Who speaks and at what stage.
 
     path      headings above the sentence, outermost first
     doc_type  a DocType value ("final rule", "proposed rule", ...); kind: a section Kind value ("body", "rule text", ...)
     before    the text just before the sentence in the same section; tells who "They" are
+    title     of the document; what summarises a proposal seldom says so in each sentence
     """
-    return _stance(sentence, " › ".join(path), doc_type, kind, before[-400:])
+    speaker, stage = _stance(sentence, " › ".join(path), doc_type, kind, before[-400:])
+    if stage is Stage.BACKGROUND and doc_type in _SUMMARIES and _announces_proposal(title):
+        return speaker, Stage.PROPOSED
+    return speaker, stage
+
+
+_SUMMARIES = frozenset({"other", "news", "press release"})
+_PROPOSES = re.compile(r"\bpropos(?:e[sd]?|als?|ing)\b", re.IGNORECASE)
+_DECIDES = re.compile(r"\b(?:adopt|approv|final|withdr[ae]w)\w*", re.IGNORECASE)
+
+
+def _announces_proposal(title: str) -> bool:
+    return bool(_PROPOSES.search(title)) and not _DECIDES.search(title)
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ import pytest
 from agent.answer import Agent
 from agent.budget import Budget
 from agent.chat_models import ScriptedChat
+from agent.cite import sentence_at
 from agent.llm import open_chat_model
 from agent.reply import Answer, Reason
 from ingest.catalog import Arrival, Catalog, Filters
@@ -361,3 +362,41 @@ def test_a_question_that_is_cancelled_ends_between_steps(agent: Agent, put: Put)
     with pytest.raises(OverBudget, match="cancelled"):
         agent.ask(QUESTION, budget=budget, on_step=lambda step: done.append(step.name))
     assert done == ["rules", "retrieve"]
+
+
+LIST = (
+    "On September 18, 2024, the Commission {verb} amendments to the rules on lamps, among other things: "
+    "(1) amended Rule 612 to establish a minimum increment of $0.005 for lamps that are priced at $1.00 or more, "
+    + "whatever their colour, size, maker, place, purpose, age or owner may be, " * 6
+    + "as held; (2) reduced the cap on fees for lamps to $0.001, "
+    + "whatever their colour, size, maker, place, purpose, age or owner may be, " * 6
+    + "as held; and (3) brought forward the definitions of lots."
+)
+
+
+def test_of_a_list_too_long_to_quote_the_item_that_answers_is_quoted(
+    agent: Agent, put: Put, catalog: Catalog
+) -> None:
+    text = LIST.format(verb="adopted")
+    put(text, day=1)
+
+    answer = agent.ask("What minimum increment did amended Rule 612 establish for lamps?")
+
+    (first, *_) = answer.sentences
+    assert first.text.startswith("(1) amended Rule 612")
+    assert "$0.001" not in first.text
+    (cited,) = first.citations
+    assert cited.quote in text
+    whole = sentence_at(catalog, catalog.document(cited.document_id), 0, len(text))
+    assert (cited.speaker, cited.stage) == (whole.speaker, whole.stage)
+
+
+def test_an_item_of_a_list_that_denies_or_proposes_never_stands_alone(
+    agent: Agent, put: Put
+) -> None:
+    for day, verb in enumerate(("did not adopt", "considered", "would adopt", "proposed"), start=1):
+        put(LIST.format(verb=verb), day=day)
+
+    answer = agent.ask("What minimum increment did amended Rule 612 establish for lamps?")
+
+    assert not any(s.text.startswith("(") for s in answer.sentences)

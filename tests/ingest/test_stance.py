@@ -66,6 +66,18 @@ def test_rule_text_is_adopted_unless_the_document_proposes_it() -> None:
     assert stance(sentence, path=(), doc_type=PROPOSAL, kind="rule text")[1] is Stage.PROPOSED
 
 
+def test_a_summary_of_a_proposal_proposes_and_one_of_an_adoption_does_not() -> None:
+    def stage(title: str, doc_type: str = "other") -> Stage:
+        sentence = "The increment is $0.001 or $0.005, by the average spread."
+        return stance(sentence, path=(), doc_type=doc_type, kind="body", title=title)[1]
+
+    assert stage("SEC proposed new increments for lamps") is Stage.PROPOSED
+    assert stage("SEC adopts the lamp rule proposed in 2022") is Stage.BACKGROUND
+    assert stage("Lamps proposed", FINAL) is not Stage.PROPOSED, (
+        "what adopts says itself what was proposed"
+    )
+
+
 def test_they_are_whoever_spoke_before() -> None:
     sentence = "They argued that the cost would be high."
     before = "Two commenters opposed the cap."
