@@ -16,7 +16,7 @@ question that stands alone is left alone: better to miss a follow-up than to ans
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from agent.book import sections_named
@@ -50,11 +50,15 @@ class Said:
         return asdict(self)
 
 
+_TODAY = re.compile(r"\stoday\?$", re.I)
+
+
 def resolve(question: str, said: Sequence[Said]) -> str:
     """The question with what it leaves to the turns before it; unchanged where it stands alone."""
     if not said:
         return question
-    last = said[-1]
+    # "… today" answered "is that still so?"; what is asked next is asked of the thing again.
+    last = replace(said[-1], asked=_TODAY.sub("?", said[-1].asked))
     words = question.strip()
     for read in (_still, _bare, _instead, _pointing, _thin):
         if found := read(words, last, said):
@@ -415,6 +419,9 @@ def _ones(before: str, what: str) -> str:
         verb = re.escape(one["verb"])
         if place := re.search(rf"\b{verb}\s.+?(?=\swith\s|{_ENDS_PHRASE[3:]}", before):
             return _swap(before, place.start(), place.end(), one["more"])
+    if cycle := re.fullmatch(r"(?:for\s)?(T\+\d)", what):  # another settlement cycle
+        place = re.search(r"\bT\+\d\b", before)
+        return _swap(before, place.start(), place.end(), cycle[1]) if place else ""
     kind = one["kind"] if one else re.sub(r"^(?:for\s)?(?:the|an?)\s", "", what, flags=re.I)
     if kind and (tail := re.fullmatch(r"[\w$.]+(?P<tail>-[a-z]+)", kind)):
         place = re.search(rf"\b[\w$.]+{tail['tail']}\b", before)

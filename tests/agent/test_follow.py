@@ -59,6 +59,9 @@ def after(before: str, question: str) -> str:
         (CAP, "What is the compliance date?", "What is the compliance date (Rule 610(c))?"),
         (RESCIND, "until when could one comment?", "Until when could one comment (Rule 611)?"),
         (DRAW, "How did the Commission respond?", "How did the Commission respond (Rule 201)?"),
+        ("What did the T+2 rule cost brokers?", "and T+1?", "What did the T+1 rule cost brokers?"),
+        ("What is the access fee cap under Rule 610(c) today?", "what was it before the 2024 amendments?",
+         "What was it before the 2024 amendments (the access fee cap under Rule 610(c))?"),
         # now
         (CAP, "Is that still so?",
          "What is the access fee cap for quotations priced at $1.00 or more under Rule 610(c) today?"),
