@@ -1,4 +1,4 @@
-"""Question in, evidence out: dense + lexical → fuse → dedupe → widen, as of a moment.
+"""Question in, evidence out: dense + lexical → fuse → dedupe → vary → widen, as of a moment.
 
 Scores are those of `ingest.index` over exactly the passages known by then. Fusion is a weighted sum
 of min-max normalised scores over the union of both candidate lists (Bruch, Gai, Ingber, "An
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from agent.filings import asked_filings, filings_of
 from agent.reply import Passage
 from ingest.catalog import Catalog, Filters, Held
+from ingest.chunk import SEPARATOR
 from ingest.document import Authority, DocType, Kind
 from ingest.embed import Embedder
 from ingest.index import Index, Row, View
@@ -30,9 +31,16 @@ CANDIDATES = 120  # taken from each of the two lists
 DENSE_SHARE = 0.5  # of the fused score
 # Of two terms that stand side by side in the question, for passages in which they do.
 PAIR_WEIGHT = 0.3
+# What stands beside a passage that answers is on the same thing; so is the sentence that calls a footnote.
+BESIDE_WEIGHT, CALLING_WEIGHT = (
+    0.2,
+    0.1,
+)  # of the fused score of the better neighbour; of the caller
+VARIED, ALIKE_PENALTY = 60, 0.1  # of so many of the best, times the cosine with a better one
 NAME_WEIGHT = 0.8  # of a term that agent/names.toml added to the question
 PASSAGE_CHARACTERS = 1800  # a chunk is shown with its neighbours of the same section up to this
 NEIGHBOURS = 3  # on either side
+_GROUP = 64  # neighbours of whose scores the best is looked at first
 RUN = 8  # words in a row that two texts share only if one copies the other
 
 # Notes and front matter answer less often than running text; secondary sources only where no one
@@ -171,21 +179,22 @@ def retrieve(
     candidates = scores.candidates(view, index.among(view, meant))
     rows = index.rows(candidates.tolist())
     held = {h.offset: h for h in catalog.at(sorted({r.offset for r in rows}))}
-    fused = scores.fused(candidates)
+    fused = scores.fused(candidates, index.around(candidates), index.calling(candidates))
+    of_document = {
+        offset: _document_prior(each, query)
+        + meant.get(offset, 0.0)
+        + (_OVER_PENALTY if each.work_id in over else 0.0)
+        for offset, each in held.items()
+    }
     scored = [
-        (
-            score
-            + _prior(row, held[row.offset], query)
-            + meant.get(row.offset, 0.0)
-            + (_OVER_PENALTY if held[row.offset].work_id in over else 0.0),
-            row,
-        )
+        (score + of_document[row.offset] + _passage_prior(row, held[row.offset]), row)
         for score, row in zip(fused.tolist(), rows, strict=True)
     ]
     if _ASKS_DATES.search(question):
         scored = _with_dates(scored, query, index, view, held, catalog)
     scored.sort(key=lambda pair: (-pair[0], pair[1].id))
-    return Evidence(query, _passages(_distinct(scored), k, held, catalog, index, scores), view)
+    kept = _varied(_distinct(scored), index)
+    return Evidence(query, _passages(kept, k, held, catalog, index, scores), view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +217,33 @@ class Scores:
             found.append(both[view.mask[both]])
         return np.unique(np.concatenate(found))
 
-    def fused(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        dense, lexical = unit(self.dense[rows].astype(np.float64)), unit(self.lexical[rows])
-        return DENSE_SHARE * dense + (1 - DENSE_SHARE) * lexical
+    def fused(
+        self, rows: NDArray[np.int64], around: NDArray[np.int64], calling: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """(rows,): words and vectors together, of each row and of what stands around it.
+
+        around: (rows, 2), the rows before and behind each; calling: (rows,), the row whose text calls a note; -1 for none.
+        """
+        fused = self._both(rows, rows)
+        fused += BESIDE_WEIGHT * self._both(around, rows).max(axis=1)
+        fused += CALLING_WEIGHT * self._both(calling, rows)
+        return fused
+
+    def _both(self, rows: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Both scores of rows, each brought to the range that it has among others, and added; 0 for row -1 or below all."""
+        found = DENSE_SHARE * _scaled(self.dense[rows].astype(np.float64), self.dense[among])
+        found += (1 - DENSE_SHARE) * _scaled(self.lexical[rows], self.lexical[among])
+        return np.where(rows >= 0, np.maximum(found, 0.0), 0.0)
+
+
+def unit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores brought to 0..1 among themselves; all 0 where they are alike."""
+    return _scaled(scores, scores)
+
+
+def _scaled(scores: NDArray[np.float64], among: NDArray[np.floating]) -> NDArray[np.float64]:
+    low, high = float(among.min()), float(among.max())
+    return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
 
 
 def _top(scores: NDArray[np.floating], take: int) -> NDArray[np.int64]:
@@ -219,25 +252,30 @@ def _top(scores: NDArray[np.floating], take: int) -> NDArray[np.int64]:
     """
     if take >= len(scores):
         return np.arange(len(scores))
-    threshold = np.partition(scores, len(scores) - take)[len(scores) - take]
-    return np.flatnonzero(scores >= threshold)[: 4 * take]
+    # The take-th of the groups' best is no better than the take-th of all: only what reaches it is looked at again.
+    groups = scores[: len(scores) // _GROUP * _GROUP].reshape(-1, _GROUP).max(axis=1)
+    enough = take <= len(groups)
+    bound = np.partition(groups, len(groups) - take)[len(groups) - take] if enough else -np.inf
+    rows = np.flatnonzero(scores >= bound)
+    threshold = np.partition(scores[rows], len(rows) - take)[len(rows) - take]
+    best: NDArray[np.int64] = rows[scores[rows] >= threshold][: 4 * take]
+    return best
 
 
-def unit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores brought to 0..1 among themselves; all 0 where they are alike."""
-    low, high = float(scores.min()), float(scores.max())
-    return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
-
-
-def _prior(row: Row, held: Held, query: Query) -> float:
-    prior = _KIND_PRIOR.get(row.kind, 0.0) + _AUTHORITY_PRIOR[held.authority]
+def _document_prior(held: Held, query: Query) -> float:
+    prior = _AUTHORITY_PRIOR[held.authority]
     if query.years & _years_of(held):
         prior += _YEAR_BONUS
     if _concerns(held, query):
         prior += _RULE_BONUS
+    return prior + (_GUIDE_PENALTY if held.doc_type is DocType.GUIDE else 0.0)
+
+
+def _passage_prior(row: Row, held: Held) -> float:
+    prior = _KIND_PRIOR.get(row.kind, 0.0)
     if row.start < _UP_FRONT * held.characters and row.kind is not Kind.FOOTNOTE:
         prior += _SUMMARY_BONUS if _SUMMARY.search(row.context) else 0.0
-    return prior + (_GUIDE_PENALTY if held.doc_type is DocType.GUIDE else 0.0)
+    return prior
 
 
 def _years_of(held: Held) -> set[int]:
@@ -291,6 +329,24 @@ def _distinct(scored: Sequence[Scored]) -> list[Scored]:
     return list(first.values())
 
 
+def _varied(kept: Sequence[Scored], index: Index) -> list[Scored]:
+    """The best in an order in which what says much the same as a better one stands further behind (maximal marginal
+    relevance: Carbonell and Goldstein, "The Use of MMR", 1998): evidence for the second half of a question comes in.
+    """
+    pool = kept[:VARIED]
+    vectors = index.vectors([row.row for _, row in pool])
+    alike = vectors @ vectors.T
+    worth = np.array([score for score, _ in pool])
+    nearest = np.zeros(len(pool))  # cosine with what is nearest among those taken
+    left, order, score = np.ones(len(pool), np.bool_), list[Scored](), np.inf
+    for _ in pool:
+        best = int(np.argmax(np.where(left, worth - ALIKE_PENALTY * nearest, -np.inf)))
+        score = min(score, float(worth[best]))  # none higher than what it stands behind
+        order.append((score, pool[best][1]))
+        left[best], nearest = False, np.maximum(nearest, alike[best])
+    return order + [(min(score, each), row) for each, row in kept[VARIED:]]
+
+
 def _passages(
     kept: Sequence[Scored],
     k: int,
@@ -323,7 +379,7 @@ def _with_neighbours(row: Row, index: Index, used: set[tuple[int, int]]) -> tupl
     """First and last chunk of the passage: found by a small piece, read with what stands around it."""
     first = last = row
     around = index.siblings(row.offset, row.ordinal - NEIGHBOURS, row.ordinal + NEIGHBOURS)
-    by_ordinal = {r.ordinal: r for r in around if r.section == row.section}
+    by_ordinal = {r.ordinal: r for r in around if r.section == row.section or _is_kin(r, row)}
     for distance in range(1, NEIGHBOURS + 1):
         for step in (distance, -distance):
             neighbour = by_ordinal.get(row.ordinal + step)
@@ -334,6 +390,15 @@ def _with_neighbours(row: Row, index: Index, used: set[tuple[int, int]]) -> tupl
             if adjoins and high.end - low.start <= PASSAGE_CHARACTERS:
                 first, last = low, high
     return first, last
+
+
+def _is_kin(one: Row, other: Row) -> bool:
+    """Whether two paragraphs stand under one heading, or one under the other: (c) before its (c)(1) and (c)(2)."""
+    if one.kind is not other.kind or one.kind in (Kind.FOOTNOTE, Kind.HEADER):
+        return False
+    a, b = one.context.split(SEPARATOR), other.context.split(SEPARATOR)
+    shared = min(len(a), len(b))
+    return a[:shared] == b[:shared] or a[:-1] == b[:-1]
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:

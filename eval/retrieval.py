@@ -6,8 +6,9 @@
     fused     both, as `agent.retrieve` fuses them
     reranked  the first RERANKED of those, by their fused score and what a cross-encoder says, where one is named
 
-Passages are cut, embedded and indexed by the code that indexes documents, each as a document of one section, without what
-stands around it in its source. A passage ranks as its best piece does.
+Passages are cut, embedded and indexed by the code that indexes documents, each as a document of one section. What stands
+beside a passage is the one before and behind it in the folder whose id begins with the same document ("7:…"). A passage ranks
+as its best piece does.
 
     recall@k   share of a question's relevant passages among the first k, mean over questions
     map@10     mean of the precisions at the relevant ones of the first ten, over min(relevant, 10)
@@ -65,6 +66,8 @@ class Ranker:
         self._view: View = index.view(datetime.now(UTC))
         self._ids, self._texts = list(beir.passages), [text for _, text in beir.passages.values()]
         self._passage = passage_of_rows(beir, catalog, index)
+        # "7:3.3.41" and "7:3.3.42" are of one document, and lie in its order.
+        self._documents = np.array([id.partition(":")[0] for id in self._ids])
         self._plain = PlainBm25([f"{title} {text}" for title, text in beir.passages.values()])
 
     def rank(self, question: str) -> dict[str, list[str]]:
@@ -76,7 +79,9 @@ class Ranker:
         )
         candidates = scores.candidates(self._view)
         fused = np.full(self._index.size, -np.inf)
-        fused[candidates] = scores.fused(candidates)
+        fused[candidates] = scores.fused(
+            candidates, self._around(candidates), np.full(len(candidates), -1)
+        )
         found = {"bm25": self._plain.scores(question)}
         for name, each in (("lexical", scores.lexical), ("dense", scores.dense), ("fused", fused)):
             best = np.full(len(self._ids), -np.inf)
@@ -85,6 +90,14 @@ class Ranker:
         if self._reranker is not None:
             found["reranked"] = self._reranked(question, found["fused"], self._reranker)
         return {name: self._best(each) for name, each in found.items()}
+
+    def _around(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """As Index.around, by the documents that the passages are of."""
+        beside = rows[:, np.newaxis] + np.array([-1, 1])
+        inside = (beside >= 0) & (beside < self._index.size)
+        other = self._documents[self._passage[np.where(inside, beside, 0)]]
+        same = inside & (other == self._documents[self._passage[rows]][:, np.newaxis])
+        return np.where(same, beside, -1)
 
     def _reranked(self, question: str, fused: Floats, reranker: Reranker) -> Floats:
         """The first of the fused ranking in an order of their own, all of them above the rest."""

@@ -23,6 +23,7 @@ import click
 from api.console import DONE, print_json, regtape_command, wants_json
 from eval.scoring import SEED, interval
 from eval.speed_features import command as features_command
+from eval.speed_retrieval import command as retrieval_command
 from eval.speed_rules import command as rules_command
 from eval.speed_sentiment import command as sentiment_command
 from eval.speed_serve import command as serve_command
@@ -284,6 +285,7 @@ command = click.Group(
         features_command,
         rules_command,
         serve_command,
+        retrieval_command,
         _side_command,
     ],
     help="How fast, beside what one would write.",

@@ -37,6 +37,7 @@ from ingest.errors import Damaged, NotKnown
 from ingest.moment import Clock, from_micros, to_micros
 
 SCHEMA_VERSION = 1
+_DOCUMENTS_KEPT = 50_000  # read and kept, some 2 kB each
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -164,6 +165,7 @@ class Catalog:
             raise Damaged(
                 f"{home} was written with catalog schema {found}, this program reads {SCHEMA_VERSION}; ingest into a new home"
             )
+        self._held: dict[int, Held] = {}
         self._read_body = lru_cache(maxsize=64)(self._read_body_once)
 
     def __enter__(self) -> Self:
@@ -367,8 +369,16 @@ class Catalog:
 
     def at(self, offsets: Sequence[int]) -> list[Held]:
         """Documents by offset, in the order of offset; those that are not held are left out."""
-        marks = ",".join("?" * len(offsets))
-        return list(self._select(f"offset IN ({marks}) ORDER BY offset", offsets))
+        with self._lock:
+            unread = [offset for offset in offsets if offset not in self._held]
+            if len(self._held) + len(unread) > _DOCUMENTS_KEPT:
+                self._held, unread = {}, list(offsets)
+            marks = ",".join("?" * len(unread))
+            if unread:  # what is recorded stays as it is, so what was read is kept
+                new = self._select(f"offset IN ({marks})", unread)
+                self._held |= {held.offset: held for held in new}
+            found = self._held
+        return [found[offset] for offset in sorted(set(offsets)) if offset in found]
 
     def offsets(self, filters: Filters) -> set[int]:
         """Offsets of the documents that match."""

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from agent.retrieve import Query, _prior, understand
+from agent.retrieve import Query, _document_prior, _passage_prior, understand
 from ingest.catalog import Held
 from ingest.document import Authority, DocType, Kind, Metadata
 from ingest.embed import open_embedder
@@ -38,11 +38,11 @@ QUERY = Query("", {}, {}, (), frozenset(), frozenset(), np.zeros(1, np.float32))
 
 
 def test_an_overview_up_front_weighs_more_than_an_argument() -> None:
-    plain = _prior(ROW, HELD, QUERY)
+    plain = _passage_prior(ROW, HELD)
 
-    assert _prior(replace(ROW, context="Price bands › I. Executive Summary"), HELD, QUERY) > plain
+    assert _passage_prior(replace(ROW, context="Price bands › I. Executive Summary"), HELD) > plain
     late = replace(ROW, context="Price bands › VI. Overview", start=9_000, end=9_100)
-    assert _prior(late, HELD, QUERY) == plain
+    assert _passage_prior(late, HELD) == plain
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,7 @@ def test_rules_named_by_number_are_read_from_the_question(question: str, rules: 
     query = understand(question, open_embedder("hashing"))
 
     assert query.rules == rules
-    assert (
-        _prior(ROW, HELD, query) > _prior(ROW, HELD, replace(query, rules=frozenset()))
-    ) == bool(rules & {"610t", "999"})
+    unnamed = replace(query, rules=frozenset())
+    assert (_document_prior(HELD, query) > _document_prior(HELD, unnamed)) == bool(
+        rules & {"610t", "999"}
+    )
