@@ -22,6 +22,7 @@ import click
 
 from api.console import DONE, print_json, regtape_command, wants_json
 from eval.scoring import SEED, interval
+from eval.speed_embed import command as embed_command
 from eval.speed_features import command as features_command
 from eval.speed_retrieval import command as retrieval_command
 from eval.speed_rules import command as rules_command
@@ -281,6 +282,7 @@ command = click.Group(
     "speed",
     commands=[
         ingest_command,
+        embed_command,
         sentiment_command,
         features_command,
         rules_command,
