@@ -20,7 +20,7 @@ from ingest.embed import Embedder, minilm_folder, open_embedder
 from ingest.errors import BadRequest
 
 OURS, PLAIN = "minilm", "torch"
-_BACKENDS = {
+_BACKENDS: dict[str, Callable[[], str]] = {
     OURS: lambda: "minilm",
     "minilm-fp32": lambda: "minilm-fp32",
     PLAIN: lambda: f"sentence-transformers:{minilm_folder()}",
