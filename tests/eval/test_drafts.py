@@ -14,7 +14,7 @@ from ingest.quote import fingerprint
 from tests.ingest.test_rules_state import RELIEF
 
 QUOTE = "Dealers are exempt from Rule 611 until February 6, 2023."
-OURS = Path(drafts.__file__).with_name("gold") / "drafts.jsonl"
+GOLD = Path(drafts.__file__).with_name("gold")
 
 
 @pytest.fixture(name="catalog")
@@ -82,7 +82,8 @@ def test_a_row_that_is_none_is_named(tmp_path: Path) -> None:
         read_drafts(file)
 
 
-def test_our_drafts_read_and_none_is_there_twice() -> None:
-    ours = read_drafts(OURS)
-    assert len({draft.text for draft in ours}) == len(ours) == 300
-    assert {draft.kind for draft in ours} == {"attack", "true-close", "true-middling", "true-free"}
+def test_our_drafts_read_none_is_there_twice_and_what_is_kept_apart_shares_no_sentence() -> None:
+    held, dev = read_drafts(GOLD / "drafts.jsonl"), read_drafts(GOLD / "drafts_dev.jsonl")
+    assert len({draft.text for draft in (*held, *dev)}) == len(held) + len(dev) == 300 + 805
+    assert {draft.kind for draft in held} == {"attack", "true-close", "true-middling", "true-free"}
+    assert {draft.sha256 for draft in held}.isdisjoint(draft.sha256 for draft in dev)
