@@ -27,7 +27,8 @@ _BUSY_SECONDS = 30.0  # that a statement waits while another process writes
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS threads (
-    id TEXT PRIMARY KEY, title TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL, turns INTEGER NOT NULL
+    id TEXT PRIMARY KEY, title TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL, turns INTEGER NOT NULL,
+    owner TEXT NOT NULL
 ) STRICT
 """
 
@@ -57,12 +58,15 @@ class Turn:
 
 
 class Threads:
-    """The conversations of one home. Open it where it is used, and close it: several processes may have it open."""
+    """The conversations of one home. Open it where it is used, and close it: several processes may have it open.
 
-    def __init__(self, home: Path, *, clock: Clock = now) -> None:
+    owner: whose threads there are, the others' being as good as not there; None: everybody's.
+    """
+
+    def __init__(self, home: Path, *, owner: str | None = None, clock: Clock = now) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self._locks = home / "threads-locks"
-        self._clock = clock
+        self._clock, self._owner = clock, owner
         self.connection = sqlite3.connect(
             home / FILE, check_same_thread=False, timeout=_BUSY_SECONDS, isolation_level=None
         )
@@ -94,14 +98,17 @@ class Threads:
     def all(self) -> list[ThreadRow]:
         """Threads with at least one turn, the one last spoken in first."""
         rows = self.connection.execute(
-            "SELECT id, title, created_at, updated_at, turns FROM threads WHERE turns > 0 ORDER BY updated_at DESC, id"
+            "SELECT id, title, created_at, updated_at, turns FROM threads"
+            " WHERE turns > 0 AND owner = coalesce(?, owner) ORDER BY updated_at DESC, id",
+            (self._owner,),
         )
         return [_row(each) for each in rows]
 
     def thread(self, id: str) -> ThreadRow:
         """One thread. Raises NotKnown."""
         found = self.connection.execute(
-            "SELECT id, title, created_at, updated_at, turns FROM threads WHERE id = ?", (id,)
+            "SELECT id, title, created_at, updated_at, turns FROM threads WHERE id = ? AND owner = coalesce(?, owner)",
+            (id, self._owner),
         ).fetchone()
         if found is None:
             raise NotKnown(f"no thread {id!r}; it was deleted, or never begun in this home")
@@ -128,7 +135,9 @@ class Threads:
         """The id of a new thread; it is listed once it has a turn."""
         id, at = secrets.token_hex(8), self._clock().isoformat()
         title = question if len(question) <= _TITLE else question[: _TITLE - 1].rstrip() + "…"
-        self.connection.execute("INSERT INTO threads VALUES (?, ?, ?, ?, 0)", (id, title, at, at))
+        self.connection.execute(
+            "INSERT INTO threads VALUES (?, ?, ?, ?, 0, ?)", (id, title, at, at, self._owner or "")
+        )
         return id
 
     def spoken(self, id: str, turns: int) -> None:

@@ -62,6 +62,7 @@ class Question:
     filters: Filters | None = None
     k: int = 10
     thread: str | None = None  # NEW, the id of one, or None: a question by itself
+    owner: str | None = None  # of the thread; None: whoever
     limits: Limits = field(default_factory=Limits)
 
 
@@ -126,7 +127,7 @@ def answer(
 
     if question.thread is None:
         return ask(question.words)
-    with Threads(services.settings.home) as threads:
+    with Threads(services.settings.home, owner=question.owner) as threads:
         return converse(threads, question.thread, question.words, question.as_of, ask, public_json)
 
 

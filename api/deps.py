@@ -9,6 +9,7 @@ from fastapi.requests import HTTPConnection
 from api.answering import Answering
 from api.asking import Asker
 from api.features import Features
+from api.guard import CALLER
 from api.jobs import BackgroundJobs
 from api.scoring import BackgroundScorer
 from api.settings import Settings
@@ -65,10 +66,17 @@ def _settings(request: HTTPConnection) -> Settings:
     return opened.settings
 
 
+def _owner(request: Request) -> str | None:
+    """Whose conversations a request may see: those of its key; where no key is needed, all."""
+    caller = request.scope.get(CALLER)
+    return caller.key if caller is not None else None
+
+
 OpenedDep = Annotated[Opened, Depends(_opened)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
 AskerDep = Annotated[Asker, Depends(_asker)]
 FeaturesDep = Annotated[Features, Depends(_features)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
+OwnerDep = Annotated[str | None, Depends(_owner)]
 TapeDep = Annotated[Tape, Depends(_tape)]

@@ -13,7 +13,7 @@ from agent.reply import Answer, Step
 from agent.threads import NEW, Threads
 from api import schemas
 from api.asking import Limits, Question
-from api.deps import Opened, OpenedDep
+from api.deps import Opened, OpenedDep, OwnerDep
 
 router = APIRouter(tags=["ask"])
 
@@ -55,6 +55,7 @@ async def ask(
     wanted: schemas.AskRequest,
     request: Request,
     opened: OpenedDep,
+    owner: OwnerDep,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=80)] = None,
 ) -> Any:
     """A refusal is an answer too: status 200, with `refusal` in place of sentences."""
@@ -63,7 +64,7 @@ async def ask(
         running, after = opened.answering.after(last_event_id)
         return StreamingResponse(running.follow(after), media_type="text/event-stream")
     if wanted.thread not in (None, NEW):
-        await run_in_threadpool(_known, opened, wanted.thread)
+        await run_in_threadpool(_known, opened, wanted.thread, owner)
 
     async def asked(on_step: Callable[[Step], None]) -> Answer:
         question = Question(
@@ -71,6 +72,7 @@ async def ask(
             wanted.as_of,
             wanted.filters.to_catalog(),
             thread=wanted.thread,
+            owner=owner,
             limits=Limits(**wanted.budget.model_dump()),
         )
         async with opened.answering.turn(None if wanted.thread == NEW else wanted.thread):
@@ -90,8 +92,8 @@ async def cancel(answer_id: str, opened: OpenedDep) -> Response:
     return Response(status_code=204)
 
 
-def _known(opened: Opened, thread: str) -> None:
-    with Threads(opened.settings.home) as threads:
+def _known(opened: Opened, thread: str, owner: str | None) -> None:
+    with Threads(opened.settings.home, owner=owner) as threads:
         threads.thread(thread)
 
 

@@ -17,7 +17,7 @@ from agent.threads import NEW, Threads
 from api import rules, schemas
 from api.asking import Question
 from api.comparing import compared
-from api.deps import CatalogDep, Opened, OpenedDep, SettingsDep
+from api.deps import CatalogDep, Opened, OpenedDep, OwnerDep, SettingsDep
 from api.exports import read_thread
 from api.impacts import impacts_of
 from api.pages import STATIC, page
@@ -78,6 +78,7 @@ class _Asked:
 @router.get("/")
 def read_home(
     opened: OpenedDep,
+    owner: OwnerDep,
     after: BackgroundTasks,
     q: Annotated[str, Query(max_length=2000)] = "",
     as_of: AsOf = "",
@@ -85,11 +86,11 @@ def read_home(
     """A question can be asked here; `q` stands in the form already."""
     # Whoever looks here looks at a rule's chart next; a server that only serves features has none.
     after.add_task(warm)
-    return _ask_page(opened, _Asked(q, as_of))
+    return _ask_page(opened, owner, _Asked(q, as_of))
 
 
 @router.post("/")
-async def answer_here(request: Request, opened: OpenedDep) -> RedirectResponse:
+async def answer_here(request: Request, opened: OpenedDep, owner: OwnerDep) -> RedirectResponse:
     """The same for a browser without script: asked, kept, and shown as the newest turn of its conversation."""
     from_here(request)
     sent = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
@@ -98,52 +99,56 @@ async def answer_here(request: Request, opened: OpenedDep) -> RedirectResponse:
     wanted = read_form(schemas.AskRequest, form | {"filters": filters}, "form")
     thread = sent.get("thread") or NEW
     if thread != NEW:
-        await run_in_threadpool(_turns, opened.settings, thread)
-    question = Question(wanted.question, wanted.as_of, wanted.filters.to_catalog(), thread=thread)
+        await run_in_threadpool(_turns, opened.settings, owner, thread)
+    question = Question(
+        wanted.question, wanted.as_of, wanted.filters.to_catalog(), thread=thread, owner=owner
+    )
     async with opened.answering.turn(None if thread == NEW else thread):
         found = await opened.asker.ask(question, lambda _: None)
     return RedirectResponse(f"/threads/{found.thread}#turn-{found.turn}", 303)
 
 
 @router.get("/threads/{id}")
-def read_thread_page(id: str, opened: OpenedDep) -> HTMLResponse:
+def read_thread_page(id: str, opened: OpenedDep, owner: OwnerDep) -> HTMLResponse:
     """A conversation, which can be gone on with."""
-    return _ask_page(opened, _Asked(), id)
+    return _ask_page(opened, owner, _Asked(), id)
 
 
 @router.get("/threads/{id}/{number}")
-def read_turn(id: str, number: int, opened: OpenedDep) -> HTMLResponse:
+def read_turn(id: str, number: int, opened: OpenedDep, owner: OwnerDep) -> HTMLResponse:
     """One turn as the piece of a page that it is: what a stream ends with."""
     today = civil_day(now())
-    turn = _turn(opened.settings, id, number)
+    turn = _turn(opened.settings, owner, id, number)
     return page("fragment.html", today, shown=shown(opened.catalog, turn, today), n=number)
 
 
 @router.get("/threads/{id}/{number}/answer.json")
-def read_answer(id: str, number: int, settings: SettingsDep) -> Response:
+def read_answer(id: str, number: int, settings: SettingsDep, owner: OwnerDep) -> Response:
     """One answer as a file that `regtape verify` re-checks."""
     name = f"regtape-{id}-{number}.json"
     return Response(
-        _turn(settings, id, number).answer.model_dump_json(indent=2) + "\n",
+        _turn(settings, owner, id, number).answer.model_dump_json(indent=2) + "\n",
         media_type="application/json",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
 @router.post("/threads/{id}/delete")
-def delete_thread(id: str, request: Request, settings: SettingsDep) -> RedirectResponse:
+def delete_thread(
+    id: str, request: Request, settings: SettingsDep, owner: OwnerDep
+) -> RedirectResponse:
     """It is gone with all its turns."""
     from_here(request)
-    with Threads(settings.home) as threads:
+    with Threads(settings.home, owner=owner) as threads:
         threads.delete(id)
     return RedirectResponse("/", 303)
 
 
-def _ask_page(opened: Opened, asked: _Asked, thread: str = "") -> HTMLResponse:
+def _ask_page(opened: Opened, owner: str | None, asked: _Asked, thread: str = "") -> HTMLResponse:
     moment = now()
     today, held = civil_day(moment), overview(opened.catalog, moment)
-    turns = _turns(opened.settings, thread) if thread else ()
-    with Threads(opened.settings.home) as threads:
+    turns = _turns(opened.settings, owner, thread) if thread else ()
+    with Threads(opened.settings.home, owner=owner) as threads:
         rows = threads.all()[:_THREADS]
     return page(
         "ask.html", today, steps=STEPS, asked=asked, thread=thread, turns=[shown(opened.catalog, turn, today) for turn in turns],
@@ -153,13 +158,13 @@ def _ask_page(opened: Opened, asked: _Asked, thread: str = "") -> HTMLResponse:
     )  # fmt: skip
 
 
-def _turns(settings: Settings, thread: str) -> tuple[schemas.Turn, ...]:
-    with Threads(settings.home) as threads:
+def _turns(settings: Settings, owner: str | None, thread: str) -> tuple[schemas.Turn, ...]:
+    with Threads(settings.home, owner=owner) as threads:
         return read_thread(threads, thread).turns
 
 
-def _turn(settings: Settings, thread: str, number: int) -> schemas.Turn:
-    for turn in _turns(settings, thread):
+def _turn(settings: Settings, owner: str | None, thread: str, number: int) -> schemas.Turn:
+    for turn in _turns(settings, owner, thread):
         if turn.answer.turn == number:
             return turn
     raise NotKnown(f"The conversation {thread} has no turn {number}.")

@@ -1,4 +1,4 @@
-"""Conversations: listed, read, exported as one file that `regtape verify` re-checks, and deleted."""
+"""Conversations, of each key its own: listed, read, exported as one file that `regtape verify` re-checks, and deleted."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from agent.threads import Threads
 from api import schemas
-from api.deps import SettingsDep
+from api.deps import OwnerDep, SettingsDep
 from api.exports import MAKERS, read_thread
 
 router = APIRouter(prefix="/v1/threads", tags=["threads"])
@@ -16,17 +16,17 @@ _ENDINGS = {"json": "json", "markdown": "md"}
 
 
 @router.get("", response_model=schemas.ThreadList, summary="Conversations, newest first")
-def list_threads(settings: SettingsDep) -> schemas.ThreadList:
+def list_threads(settings: SettingsDep, owner: OwnerDep) -> schemas.ThreadList:
     """A conversation begins with `POST /v1/ask` and `"thread": "new"`."""
-    with Threads(settings.home) as threads:
+    with Threads(settings.home, owner=owner) as threads:
         rows = tuple(schemas.ThreadRow.model_validate(each) for each in threads.all())
     return schemas.ThreadList(threads=rows)
 
 
 @router.get("/{id}", response_model=schemas.Thread, summary="A conversation with its answers")
-def read(id: str, settings: SettingsDep) -> schemas.Thread:
+def read(id: str, settings: SettingsDep, owner: OwnerDep) -> schemas.Thread:
     """All its turns, in order."""
-    with Threads(settings.home) as threads:
+    with Threads(settings.home, owner=owner) as threads:
         return read_thread(threads, id)
 
 
@@ -34,10 +34,11 @@ def read(id: str, settings: SettingsDep) -> schemas.Thread:
 def export(
     id: str,
     settings: SettingsDep,
+    owner: OwnerDep,
     written: Annotated[Literal["json", "markdown"], Query(alias="format")] = "json",
 ) -> Response:
     """With every quote: `regtape verify FILE` checks it again later, without any model."""
-    with Threads(settings.home) as threads:
+    with Threads(settings.home, owner=owner) as threads:
         thread = read_thread(threads, id)
     name = f"regtape-{thread.id}.{_ENDINGS[written]}"
     return Response(
@@ -48,8 +49,8 @@ def export(
 
 
 @router.delete("/{id}", status_code=204, summary="Delete a conversation")
-def delete(id: str, settings: SettingsDep) -> Response:
+def delete(id: str, settings: SettingsDep, owner: OwnerDep) -> Response:
     """It is gone with all its turns; an export of it can still be verified."""
-    with Threads(settings.home) as threads:
+    with Threads(settings.home, owner=owner) as threads:
         threads.delete(id)
     return Response(status_code=204)

@@ -463,6 +463,33 @@ def test_callers_who_never_come_again_are_forgotten(tmp_path: Path) -> None:
     assert len(access._budgets._left) == 10_000
 
 
+# ---- conversations
+
+
+def test_each_key_sees_its_own_conversations_alone(store: KeyStore, client: TestClient) -> None:
+    desk, counsel = a_key(store, Scope.READ), a_key(store, Scope.READ, Scope.ADMIN)
+    words = {"question": "How many lamps?", "thread": "new"}
+    own, other = (
+        client.post("/v1/ask", json=words, headers=key).json()["thread"] for key in (desk, counsel)
+    )
+
+    def listed(key: dict[str, str]) -> list[str]:
+        return [t["id"] for t in client.get("/v1/threads", headers=key).json()["threads"]]
+
+    assert (listed(desk), listed(counsel)) == ([own], [other])
+    for path in (
+        f"/v1/threads/{other}",
+        f"/v1/threads/{other}/export",
+        f"/threads/{other}/1/answer.json",
+    ):
+        assert client.get(path, headers=desk).status_code == 404
+    assert client.get(f"/threads/{other}", headers=desk).status_code == 404
+    assert other not in client.get("/", headers=desk).text
+    assert client.post("/v1/ask", json=words | {"thread": other}, headers=desk).status_code == 404
+    assert client.delete(f"/v1/threads/{other}", headers=desk).status_code == 404
+    assert client.get(f"/v1/threads/{other}", headers=counsel).json()["turns"]
+
+
 # ---- the log
 
 
