@@ -25,11 +25,10 @@ from eval.parity import (
     serve_all,
 )
 from ingest.news import Kind
-from sentiment import held
+from sentiment import held, store
 from sentiment.compute import compute
 from sentiment.features import FEATURES
 from sentiment.log import Tape
-from sentiment.store import MemoryStore
 
 SYMBOLS = MADE_UP_SYMBOLS[:8]
 # Without windows of sessions, whose calendar takes seconds to load, and what rules give, which is null without documents.
@@ -117,7 +116,7 @@ def test_a_store_that_forgets_to_take_out_what_was_corrected_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(MemoryStore, "_taken_out", lambda self, items: {})
+        broken.setattr(store._Where, "take_out", lambda self, items: {})
         feed, reads = serve(tmp_path)
         feed.close()
     found = replay(tmp_path / "tape", reads)
