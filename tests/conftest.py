@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 _OFFLINE = Path(__file__).parent / "offline"
 
